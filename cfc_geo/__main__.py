@@ -1,0 +1,5 @@
+import sys
+
+from cfc_geo.cli import main
+
+sys.exit(main())

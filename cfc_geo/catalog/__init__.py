@@ -1,0 +1,139 @@
+"""What planners may edit without touching code: kinds, age bands, norms, baskets and every word a user reads.
+
+The files beside this one are the data; the functions here read them once. Nothing here knows of plans or inputs.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+LANGUAGES = ("zh", "en")
+
+
+@dataclass(frozen=True)
+class Band:
+    """An age band; `speed_ms` is its planning walking speed in metres per second."""
+
+    id: str
+    zh: str
+    en: str
+    speed_ms: float
+    speed_source: str
+    certainty: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of facility, the bands it is for, and how tables and OpenStreetMap name it."""
+
+    id: str
+    zh: str
+    en: str
+    bands: tuple[str, ...]
+    aliases: tuple[str, ...]
+    osm: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """The longest walk that still counts as served (`limit_m`, inclusive), and where the number comes from."""
+
+    kind: str
+    limit_m: float
+    tier: str
+    clause: str
+    certainty: str
+    why: str = ""
+
+
+@cache
+def _load(name: str) -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def bands() -> dict[str, Band]:
+    """Age bands by id, in order of age."""
+    return {row["id"]: Band(**row) for row in _load("bands")["bands"]}
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Kinds of facility by id, in the order in which results list them."""
+    return {
+        kind: Kind(kind, row["zh"], row["en"], tuple(row["bands"]), tuple(row["aliases"]), tuple(row["osm"]))
+        for kind, row in _load("kinds").items()
+    }
+
+
+def norm_sets() -> tuple[str, ...]:
+    """Names a plan may use in `[norms] use`."""
+    return tuple(_load("norms"))
+
+
+@cache
+def norms(name: str) -> dict[str, Norm]:
+    """The norms of one set by kind; a set that extends another changes only the rows it states."""
+    table = _load("norms")[name]
+    inherited = norms(table["extends"]) if "extends" in table else {}
+    return {**inherited, **{row["kind"]: Norm(**row) for row in table["rows"]}}
+
+
+@cache
+def baskets() -> dict[str, tuple[str, ...]]:
+    """The default circle: band → the kinds it should reach on foot."""
+    return {band: tuple(_load("baskets")["circle"][band]) for band in bands()}
+
+
+def word(key: str, lang: str, **values: Any) -> str:
+    """The text of `key` in `lang` ('zh' or 'en'), with `values` filled in.
+
+    `key` is "<file>.<entry>": "map.legend" is the entry `legend` of `words/map.toml`. A missing key is a programming error.
+    """
+    room, entry = key.split(".", 1)
+    text: str = _load(f"words/{room}")[entry][lang]
+    return text.format_map(values) if values else text
+
+
+def kind_name(kind: str, lang: str) -> str:
+    """The name of a kind as users read it."""
+    return str(getattr(kinds()[kind], lang)) if kind in kinds() else kind
+
+
+def band_name(band: str, lang: str) -> str:
+    """The name of an age band as users read it."""
+    return str(getattr(bands()[band], lang)) if band in bands() else band
+
+
+SHOWN_ROWS = 8
+"""How many row numbers a message lists before it says how many more there are."""
+
+
+def finding_text(
+    code: str, lang: str, *, place: tuple[str, tuple[int | str, ...], str], values: Mapping[str, Any]
+) -> str:
+    """One line for one finding: `file, row 4: what is wrong → how to mend it`. `place` is (file, rows, row|feature)."""
+    entry = _load("findings")[code]
+    filled = {name: _readable(value, lang) for name, value in values.items()}
+    mend = entry.get(f"mend_{lang}", "").format_map(filled)
+    return _place(*place, lang) + entry[lang].format_map(filled) + (f" → {mend}" if mend else "")
+
+
+def _place(file: str, rows: tuple[int | str, ...], counted: str, lang: str) -> str:
+    listed = word("place.list", lang).join(map(str, rows[:SHOWN_ROWS]))
+    if len(rows) > SHOWN_ROWS:
+        listed = word("place.more", lang, listed=listed, count=len(rows), more=len(rows) - SHOWN_ROWS)
+    where = word(f"place.{counted}", lang, listed=listed) if rows else ""
+    parts = [part for part in (file, where) if part]
+    return word("place.separator", lang).join(parts) + word("place.colon", lang) if parts else ""
+
+
+def _readable(value: Any, lang: str) -> str:
+    if isinstance(value, float):
+        return f"{value:,.6g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return word("place.list", lang).join(_readable(item, lang) for item in value)
+    return str(value)

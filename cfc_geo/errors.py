@@ -1,0 +1,93 @@
+"""What can go wrong, on one screen: findings, the exceptions that carry them, and the one warning.
+
+A `Finding` is a fact about the user's plan or data. Its sentence lives in the catalogue under its `code`, in Chinese and
+in English, together with the way to mend it; here are only the values that fill it in.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cfc_geo import catalog
+
+Severity = Literal["error", "warning", "note"]
+Counted = Literal["row", "feature"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault, warning or note.
+
+    `rows` are as a spreadsheet counts them (the heading is row 1) where `counted` is "row", and as a GIS lists them
+    (the first is 1) where it is "feature".
+    """
+
+    severity: Severity
+    code: str
+    file: str = ""
+    rows: tuple[int | str, ...] = ()
+    values: dict[str, Any] = field(default_factory=dict)
+    counted: Counted = "row"
+
+    def text(self, lang: str = "en") -> str:
+        """The finding as one line: where, what is wrong, and (after the arrow) how to mend it."""
+        return catalog.finding_text(self.code, lang, place=(self.file, self.rows, self.counted), values=self.values)
+
+
+class Findings(list[Finding]):
+    """Collects findings while inputs are read, so that all faults are reported at once."""
+
+    def error(self, code: str, file: str = "", rows: Iterable[int | str] = (), **values: Any) -> None:
+        self._add("error", code, file, rows, values)
+
+    def warning(self, code: str, file: str = "", rows: Iterable[int | str] = (), **values: Any) -> None:
+        self._add("warning", code, file, rows, values)
+
+    def note(self, code: str, file: str = "", rows: Iterable[int | str] = (), **values: Any) -> None:
+        self._add("note", code, file, rows, values)
+
+    def _add(
+        self, severity: Severity, code: str, file: str, rows: Iterable[int | str], values: dict[str, Any]
+    ) -> None:
+        counted = values.pop("counted", "row")
+        self.append(Finding(severity, code, file, tuple(rows), values, counted))
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self if finding.severity == "error"]
+
+    def raise_errors(self, kind: "type[CfcError]") -> None:
+        """Raise `kind` with every finding so far, if one of them is an error."""
+        if self.errors:
+            raise kind(self)
+
+
+class CfcError(Exception):
+    """Base of all errors a user can mend; carries findings, the errors among them first."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = sorted(findings, key=lambda finding: finding.severity != "error")
+        super().__init__(self.findings)
+
+    def __str__(self) -> str:
+        return "\n".join(finding.text("en") for finding in self.findings)
+
+
+class PlanError(CfcError, ValueError):
+    """The plan file is wrong."""
+
+
+class DataError(CfcError, ValueError):
+    """A data file is wrong."""
+
+
+class NetworkError(CfcError, ValueError):
+    """The streets cannot carry the question."""
+
+
+class OutputError(CfcError, OSError):
+    """The results cannot be written where they were asked for."""
+
+
+class CfcWarning(UserWarning):
+    """Something a library user should know that is no error."""

@@ -1,0 +1,101 @@
+"""The vocabulary: the columns, with their units, of every table that crosses a module, and the check at the border.
+
+Headings and explanations in Chinese and English are in `catalog/columns.toml`, one entry a column.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cfc_geo import catalog
+from cfc_geo.errors import DataError, Findings
+
+ALL_UNITS = "all"
+"""The `unit_id` of the row that speaks for the whole place."""
+
+COVERED, GAP, UNKNOWN = "covered", "gap", "unknown"
+"""What an origin's access to a kind can be. Unknown: nobody can say, because the cell lies too far from any walkable
+street, or because none is near but no file claims to list all of the kind."""
+STATUSES = (COVERED, GAP, UNKNOWN)
+
+EVIDENCE = ("given", "point", "outline", "nearest")
+"""How an entrance is known: given by the plan; the facility is a point; a walkable street crosses the outline; or only
+the point of the outline nearest to a walkable street (an assumption)."""
+
+UNIT_COLUMNS = ("unit_id", "name", "level", "parent_id")
+FACILITY_COLUMNS = ("facility_id", "kind", "name", "capacity", "unit_id", "source")
+ENTRANCE_COLUMNS = ("facility_id", "evidence")
+STREET_COLUMNS = (
+    "street_id", "from_node", "to_node", "length_m", "forward", "backward",
+    "highway", "name", "maxspeed", "lanes", "sidewalk", "crossing", "bridge", "tunnel", "steps",
+)  # fmt: skip
+BACKDROP_COLUMNS = ("theme", "name")
+
+COVERAGE_COLUMNS = (
+    "unit_id", "unit_name", "level", "kind", "band", "limit_m", "children", "covered", "gap", "unknown",
+    "covered_share", "mean_walk_m", "mean_walk_min",
+)  # fmt: skip
+CIRCLE_COLUMNS = (
+    "unit_id", "unit_name", "level", "band", "children", "complete", "incomplete", "unknown", "complete_share",
+    "mean_items_share", "most_missing_kind",
+)  # fmt: skip
+FACILITY_RESULT_COLUMNS = ("facility_id", "kind", "name", "unit_id", "snap_m", "capacity", "children_within", "entrances", "evidence")
+
+
+def children_column(band: str) -> str:
+    """The column that counts the children of a band: '0-2' → 'children_0_2'."""
+    return "children_" + band.replace("-", "_")
+
+
+def children_columns() -> list[str]:
+    """The children columns of all bands, youngest first."""
+    return [children_column(band) for band in catalog.bands()]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table must hold where it crosses a module: its id column and the columns it needs."""
+
+    name: str
+    id: str
+    columns: tuple[str, ...]
+    nonnegative: tuple[str, ...] = ()
+
+
+UNITS = Table("units", "unit_id", UNIT_COLUMNS)
+ORIGINS = Table("origins", "origin_id", ("unit_id", *children_columns()), tuple(children_columns()))
+FACILITIES = Table("facilities", "facility_id", FACILITY_COLUMNS)
+ENTRANCES = Table("entrances", "facility_id", ENTRANCE_COLUMNS)
+STREETS = Table("streets", "street_id", STREET_COLUMNS, ("length_m",))
+
+
+def check_table(frame: pd.DataFrame, table: Table, *, unique: bool = True) -> None:
+    """Raise `DataError`, naming every breach at once, unless `frame` keeps the contract of `table`.
+
+    Checked: columns present, ids present and (where `unique`) not repeated, counts finite and ≥ 0, geometry present.
+    """
+    findings = Findings()
+    missing = [column for column in (table.id, *table.columns) if column not in frame.columns]
+    if missing:
+        findings.error("table.columns_missing", table.name, columns=missing)
+        findings.raise_errors(DataError)
+    ids = frame[table.id]
+    if ids.isna().any():
+        findings.error("table.id_missing", table.name, _positions(ids.isna()))
+    if unique and ids.duplicated().any():
+        findings.error("table.id_repeated", table.name, ids=sorted(set(ids[ids.duplicated()].astype(str)))[:8])
+    for column in table.nonnegative:
+        values = frame[column].to_numpy(dtype=float)
+        bad = ~(np.isfinite(values) & (values >= 0))
+        if bad.any():
+            findings.error("table.not_a_count", table.name, _positions(bad), column=column)
+    if "geometry" in frame.columns and (empty := frame.geometry.isna() | frame.geometry.is_empty).any():
+        findings.error("table.no_geometry", table.name, _positions(empty))
+    findings.raise_errors(DataError)
+
+
+def _positions(mask: "Sequence[bool] | Any") -> list[int]:
+    return [int(position) + 1 for position in np.flatnonzero(np.asarray(mask))]
