@@ -1,0 +1,1 @@
+"""The fictional district 示例区, drawn from plan.toml."""
