@@ -1,7 +1,7 @@
 """What can go wrong, on one screen: findings, the exceptions that carry them, and the one warning.
 
-A `Finding` is a fact about the user's plan or data. Its sentence lives in the catalogue under its `code`, in Chinese and
-in English, together with the way to mend it; here are only the values that fill it in.
+A `Finding` is a fact about the user's plan or data. Its sentence lives in the catalogue under its `code`, in Chinese
+and in English, together with the way to mend it; here are only the values that fill it in.
 """
 
 from collections.abc import Iterable
@@ -46,9 +46,7 @@ class Findings(list[Finding]):
     def note(self, code: str, file: str = "", rows: Iterable[int | str] = (), **values: Any) -> None:
         self._add("note", code, file, rows, values)
 
-    def _add(
-        self, severity: Severity, code: str, file: str, rows: Iterable[int | str], values: dict[str, Any]
-    ) -> None:
+    def _add(self, severity: Severity, code: str, file: str, rows: Iterable[int | str], values: dict[str, Any]) -> None:
         counted = values.pop("counted", "row")
         self.append(Finding(severity, code, file, tuple(rows), values, counted))
 

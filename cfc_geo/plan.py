@@ -6,34 +6,88 @@ key, what is wrong and, for an unknown key, the nearest right one. Nothing else 
 
 import difflib
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings, PlanError
 
+MAX_DEPTH = 16
+"""Tables and lists of a plan lie at most this deep in one another; no key of the schema lies deeper than 5."""
+
+
+def _fault(code: str, **values: object) -> PydanticCustomError:
+    """What a validator raises: the finding `plan.<code>`."""
+    return PydanticCustomError(cast(Any, code), cast(Any, code), values)
+
+
+def _repeated(words: list[str]) -> list[str]:
+    return sorted({word for word in words if words.count(word) > 1})
+
+
+def _known_kind(kind: str) -> str:
+    if kind not in catalog.kinds():
+        near = difflib.get_close_matches(kind, catalog.kinds(), n=1, cutoff=0.0)
+        raise _fault("unknown_kind", kind=kind, near=near[0])
+    return kind
+
+
+def _known_norm_set(name: str) -> str:
+    if name not in catalog.norm_sets():
+        raise _fault("norms_unknown_set", sets=catalog.norm_sets())
+    return name
+
+
+def _column_or_band(value: object) -> object:
+    is_band = type(value) is int and value >= 1
+    if not is_band and not (isinstance(value, str) and value.strip()):
+        raise _fault("not_column_or_band")
+    return value
+
+
 BandId = Literal["0-2", "3-5", "6-11", "12-14", "15-17"]
 Datum = Annotated[str, Field(pattern=r"^(wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6})$")]
-KindId = str
+KindId = Annotated[
+    str, AfterValidator(_known_kind), Field(json_schema_extra=lambda schema: schema.update(enum=list(catalog.kinds())))
+]
+NormSetId = Annotated[
+    str,
+    AfterValidator(_known_norm_set),
+    Field(json_schema_extra=lambda schema: schema.update(enum=list(catalog.norm_sets()))),
+]
+Text = Annotated[str, Field(min_length=1)]
+"""Text that may not be empty, such as the name of a file or a column."""
+ColumnOrBand = Annotated[str | int, BeforeValidator(_column_or_band)]
 Share = Annotated[float, Field(ge=0, le=1)]
 LimitM = Annotated[float, Field(gt=0, le=5_000)]
 SpeedMs = Annotated[float, Field(ge=0.3, le=2.5)]
 
 
 class PlanModel(BaseModel):
-    """Base of every block: unknown keys are refused, values are frozen, NaN and infinity are no numbers."""
+    """Base of every block: unknown keys are refused, values are frozen, NaN, infinity, true and "3" are no numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
 
 class FileSource(PlanModel):
     """What every input file may say of itself."""
 
-    layer: str | None = Field(None, description="layer of a GeoPackage, or sheet of a workbook; default: the only one")
+    layer: Text | None = Field(None, description="layer of a GeoPackage, or sheet of a workbook; default: the only one")
     datum: Datum | None = Field(
         None,
         description="wgs84, cgcs2000, gcj02 (Amap), bd09 (Baidu) or EPSG:n; required for tables with coordinates; "
@@ -47,11 +101,11 @@ class FileSource(PlanModel):
 class Units(FileSource):
     """Polygons to which results are summed: 区, 街道, 社区."""
 
-    file: str
-    id: str = Field("unit_id", description="column with the unit's code; read as text")
-    name: str = Field("name", description="column with the unit's name")
-    level: str | None = Field(None, description="column with the level (区, 街道, 社区); default: one level")
-    parent: str | None = Field(None, description="column with the code of the unit that this one lies in")
+    file: Text
+    id: Text = Field("unit_id", description="column with the unit's code; read as text")
+    name: Text = Field("name", description="column with the unit's name")
+    level: Text | None = Field(None, description="column with the level (区, 街道, 社区); default: one level")
+    parent: Text | None = Field(None, description="column with the code of the unit that this one lies in")
 
 
 class Place(PlanModel):
@@ -66,17 +120,21 @@ class Place(PlanModel):
 class Population(FileSource):
     """Children by age band: a count raster, or a table or polygon layer of cells."""
 
-    file: str | None = None
-    files: dict[BandId, str] | None = Field(None, description="one single-band count raster per age band")
-    id: str | None = Field(None, description="column with the cell's id; default: numbered")
-    lon: str | None = Field(None, description="column with longitude (or x), for tables")
-    lat: str | None = Field(None, description="column with latitude (or y), for tables")
-    children: dict[BandId, str | int] | None = Field(
-        None, description="age band → column of the table, or number of the raster's band (the first is 1)"
+    file: Text | None = None
+    files: dict[BandId, Text] | None = Field(
+        None, min_length=1, description="one single-band count raster per age band"
     )
-    residents: str | int | None = Field(None, description="column or raster band with all residents")
+    id: Text | None = Field(None, description="column with the cell's id; default: numbered")
+    lon: Text | None = Field(None, description="column with longitude (or x), for tables")
+    lat: Text | None = Field(None, description="column with latitude (or y), for tables")
+    children: dict[BandId, ColumnOrBand] | None = Field(
+        None,
+        min_length=1,
+        description="age band → column of the table, or number of a raster's band (the first is 1)",
+    )
+    residents: ColumnOrBand | None = Field(None, description="column or raster band with all residents")
     shares: dict[BandId, Share] | None = Field(
-        None, description="children as shares of residents, where only residents are known; an assumption"
+        None, min_length=1, description="children as shares of residents, where only residents are known; an assumption"
     )
     shares_source: str = Field("", description="where the shares come from; printed beside every result")
     assumption: str = Field("", description="why these counts are an estimate, if they are; printed with the results")
@@ -84,42 +142,44 @@ class Population(FileSource):
     @model_validator(mode="after")
     def _one_source(self) -> "Population":
         if (self.file is None) == (self.files is None):
-            raise ValueError("population_file_or_files")
-        if self.shares is not None and sum(self.shares.values()) > 1:
-            raise ValueError("population_shares_over_one")
+            raise _fault("population_file_or_files")
+        if self.files is not None and any(value is not None for value in (self.children, self.shares, self.residents)):
+            raise _fault("population_files_alone")
+        if self.shares is not None and sum(self.shares.values()) > 1 + 1e-9:
+            raise _fault("population_shares_over_one")
         if self.files is None and self.children is None and self.shares is None:
-            raise ValueError("population_children_or_shares")
+            raise _fault("population_children_or_shares")
         if self.children is not None and self.shares is not None:
-            raise ValueError("population_children_and_shares")
+            raise _fault("population_children_and_shares")
         if self.shares is not None and self.residents is None:
-            raise ValueError("population_shares_need_residents")
+            raise _fault("population_shares_need_residents")
         return self
 
 
 class FacilityColumns(PlanModel):
     """Which column of a facility file holds what. `kind` is not needed where the block states one."""
 
-    id: str | None = None
-    name: str | None = None
-    kind: str | None = None
-    lon: str | None = None
-    lat: str | None = None
-    capacity: str | None = None
+    id: Text | None = None
+    name: Text | None = None
+    kind: Text | None = None
+    lon: Text | None = None
+    lat: Text | None = None
+    capacity: Text | None = None
 
 
 class Entrances(FileSource):
     """Points where facilities can be entered; `facility` is the column with the facility's id."""
 
-    file: str
-    facility: str
-    lon: str | None = None
-    lat: str | None = None
+    file: Text
+    facility: Text
+    lon: Text | None = None
+    lat: Text | None = None
 
 
 class Facilities(FileSource):
     """One file of facilities: points or polygons, a table with coordinates, or an OSM file."""
 
-    file: str
+    file: Text
     kind: KindId | None = Field(None, description="kind of all records; else `columns.kind` names the column")
     columns: FacilityColumns = FacilityColumns()
     kinds: dict[str, KindId] = Field({}, description="words of this file → kinds of the catalogue")
@@ -127,8 +187,8 @@ class Facilities(FileSource):
     id_prefix: str = Field("", description="put before every id of this file, where two files number alike")
     surveys: list[KindId] = Field(
         [],
-        description="kinds of which this file is the full list, so that a place without one nearby is a gap and not unknown; "
-        "a table or layer is taken as the full list of the kinds it holds, an OSM file is not",
+        description="kinds of which this file is the full list, so that a place without one nearby is a gap and not "
+        "unknown; a table or layer is taken as the full list of the kinds it holds, an OSM file is not",
     )
     entrances: Entrances | None = None
 
@@ -136,25 +196,25 @@ class Facilities(FileSource):
 class StreetColumns(PlanModel):
     """Which column of a street line layer holds what; all optional. Tags are read as in OpenStreetMap."""
 
-    id: str | None = None
-    name: str | None = None
-    highway: str | None = None
-    foot: str | None = None
-    access: str | None = None
-    oneway: str | None = Field(None, description="one-way for walkers: yes, no, -1")
-    length: str | None = Field(None, description="length in metres; default: measured")
-    maxspeed: str | None = None
-    lanes: str | None = None
-    sidewalk: str | None = None
-    bridge: str | None = None
-    tunnel: str | None = None
-    level: str | None = Field(None, description="vertical layer; ends on different levels are not joined")
+    id: Text | None = None
+    name: Text | None = None
+    highway: Text | None = None
+    foot: Text | None = None
+    access: Text | None = None
+    oneway: Text | None = Field(None, description="one-way for walkers: yes, no, -1")
+    length: Text | None = Field(None, description="length in metres; default: measured")
+    maxspeed: Text | None = None
+    lanes: Text | None = None
+    sidewalk: Text | None = None
+    bridge: Text | None = None
+    tunnel: Text | None = None
+    level: Text | None = Field(None, description="vertical layer; ends on different levels are not joined")
 
 
 class Streets(FileSource):
     """Walkable streets: .osm, .osm.pbf, GraphML of osmnx, or a line layer whose lines meet at their ends."""
 
-    file: str
+    file: Text
     columns: StreetColumns = StreetColumns()
 
 
@@ -169,15 +229,14 @@ class NormOverride(PlanModel):
 class Norms(PlanModel):
     """Which walks count as served."""
 
-    use: str = "gb50180"
+    use: NormSetId = "gb50180"
     override: list[NormOverride] = []
 
-    @field_validator("use")
-    @classmethod
-    def _known_set(cls, value: str) -> str:
-        if value not in catalog.norm_sets():
-            raise ValueError("norms_unknown_set")
-        return value
+    @model_validator(mode="after")
+    def _once_each(self) -> "Norms":
+        if twice := _repeated([change.kind for change in self.override]):
+            raise _fault("override_twice", kinds=twice)
+        return self
 
 
 class Circle(PlanModel):
@@ -189,7 +248,10 @@ class Circle(PlanModel):
     @model_validator(mode="after")
     def _reasoned(self) -> "Circle":
         if self.baskets and not self.why:
-            raise ValueError("circle_why")
+            raise _fault("circle_why")
+        for band, basket in self.baskets.items():
+            if twice := _repeated(basket):
+                raise _fault("basket_repeats", band=band, kinds=twice)
         return self
 
 
@@ -205,7 +267,7 @@ class Walk(PlanModel):
     @model_validator(mode="after")
     def _reasoned(self) -> "Walk":
         if self.speeds_ms and not self.why:
-            raise ValueError("walk_why")
+            raise _fault("walk_why")
         return self
 
 
@@ -220,7 +282,7 @@ class Map(PlanModel):
 class Plan(PlanModel):
     """One place and its question."""
 
-    name: str = Field(min_length=1)
+    name: Text
     why: str = ""
     place: Place
     population: Population
@@ -232,6 +294,14 @@ class Plan(PlanModel):
     map: Map = Map()
 
     _file: Path = PrivateAttr(default=Path("plan.toml"))
+
+    @model_validator(mode="after")
+    def _limits_known(self) -> "Plan":
+        norms = self.resolved_norms()
+        for band, basket in self.circle.baskets.items():
+            if without := [kind for kind in basket if kind not in norms]:
+                raise _fault("basket_without_limit", band=band, kinds=without)
+        return self
 
     @property
     def file(self) -> Path:
@@ -252,79 +322,119 @@ class Plan(PlanModel):
 
     def resolved_baskets(self) -> dict[str, tuple[str, ...]]:
         """Band → the kinds of its circle."""
-        return {band: tuple(self.circle.baskets.get(band, kinds)) for band, kinds in catalog.baskets().items()}
+        changed: Mapping[Any, list[str]] = self.circle.baskets
+        return {band: tuple(changed.get(band, kinds)) for band, kinds in catalog.baskets().items()}
 
     def speed_ms(self, band: str) -> float:
         """Walking speed of a band, metres per second."""
-        return self.walk.speeds_ms.get(band, catalog.bands()[band].speed_ms)  # type: ignore[call-overload, no-any-return]
+        changed: Mapping[Any, float] = self.walk.speeds_ms
+        return changed.get(band, catalog.bands()[band].speed_ms)
 
 
 def load_plan(file: str | Path) -> Plan:
     """Read a plan file, with all that it extends, and check it whole.
 
-    Raises `PlanError` with every fault: unreadable TOML, a circle of `extends`, unknown keys (with the nearest right
-    one), wrong values, unknown kinds, a basket kind without a limit.
+    Raises `PlanError` with every fault, each with the file that states it: unreadable TOML, a circle of `extends`,
+    unknown keys (with the nearest right one), wrong values, unknown kinds, a basket kind without a limit.
     """
     file = Path(file)
     findings = Findings()
-    merged = _merge_extended(file, findings)
+    chain = _read_chain(file, findings)
     findings.raise_errors(PlanError)
-    plan = _validate(merged, file, findings)
-    findings.raise_errors(PlanError)
-    assert plan is not None
+    try:
+        plan = Plan.model_validate(_merged(chain))
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            _report(fault, chain, findings)
+        raise PlanError(findings) from None
     plan._file = file
-    _check_kinds(plan, findings)
-    findings.raise_errors(PlanError)
     return plan
+
+
+def plan_schema() -> dict[str, Any]:
+    """The JSON Schema of plan files, for editors. What a plan that extends another need not repeat is not required."""
+    schema = Plan.model_json_schema()
+    schema["properties"]["extends"] = {"type": "string", "description": "the plan file over which this one is laid"}
+    schema["anyOf"] = [{"required": ["extends"]}, {"required": schema.pop("required")}]
+    for block in ("Place", "Units", "Streets"):
+        schema["$defs"][block].pop("required")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 # ---------------------------------------------------------------------------------------------- reading and merging
 
+Chain = list[tuple[Path, dict[str, Any]]]
+"""A plan's file and its table, then those of the plan it extends, and so on; `extends` itself is taken out."""
 
-def _merge_extended(file: Path, findings: Findings) -> dict[str, Any]:
-    """The table of `file` laid over the tables it extends; paths are rewritten to start at the folder of `file`."""
-    chain: list[tuple[Path, dict[str, Any]]] = []
-    seen: list[Path] = []
+
+def _read_chain(file: Path, findings: Findings) -> Chain:
+    chain: Chain = []
     current: Path | None = file
     while current is not None:
-        if current.resolve() in seen:
-            names = [path.name for path in [*seen, current]]
-            findings.error("plan.extends_circle", str(file), files=" → ".join(names))
-            return {}
-        seen.append(current.resolve())
+        if any(_same(current, path) for path, _ in chain):
+            names = [path.name for path, _ in chain]
+            findings.error("plan.extends_circle", str(chain[-1][0]), files=" → ".join([*names, current.name]))
+            break
         table = _read_toml(current, findings)
         if table is None:
-            return {}
+            break
         chain.append((current, table))
         base = table.pop("extends", None)
-        if base is not None and not isinstance(base, str):
-            findings.error("plan.bad_value", str(current), key="extends", reason="text")
-            return {}
+        if base is not None and (not isinstance(base, str) or "\0" in base):
+            findings.error("plan.not_text", str(current), key="extends", given=_short(base))
+            break
         current = current.parent / base if base else None
-    merged: dict[str, Any] = {}
-    for path, table in reversed(chain):
-        merged = _lay_over(merged, _from_folder(table, path.parent, file.parent))
-    return merged
+    return chain
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def _read_toml(file: Path, findings: Findings) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         findings.error("plan.no_file", str(file), near=_near_files(file))
-    except (IsADirectoryError, PermissionError, OSError) as error:
-        findings.error("plan.unreadable", str(file), reason=type(error).__name__)
+    except IsADirectoryError:
+        findings.error("read.folder", str(file))
+    except OSError as error:
+        findings.error("plan.unreadable", str(file), reason=error.strerror or type(error).__name__)
     except UnicodeDecodeError:
         findings.error("plan.not_utf8", str(file))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        findings.error("plan.not_toml", str(file), reason=str(error))
+    except RecursionError:
+        findings.error("plan.too_deep", str(file), most=MAX_DEPTH)
+    except ValueError as error:  # bad TOML, or a whole number of thousands of digits
+        line = re.search(r"at line (\d+)", str(error))
+        findings.error("plan.not_toml", str(file), [int(line[1])] if line else [], reason=str(error))
+    else:
+        if not _is_deeper(table, MAX_DEPTH):
+            return table
+        findings.error("plan.too_deep", str(file), most=MAX_DEPTH)
     return None
+
+
+def _is_deeper(table: Any, levels: int) -> bool:
+    """Whether tables and lists lie more than `levels` deep in one another. Not recursive: they may lie very deep."""
+    layer = [table]
+    for _ in range(levels):
+        inner = [list(value.values()) if isinstance(value, dict) else value for value in layer]
+        layer = [item for values in inner for item in values if isinstance(item, (dict, list))]
+    return bool(layer)
 
 
 def _near_files(file: Path) -> list[str]:
     folder = file.parent
     plans = sorted(path.name for path in folder.glob("*.toml")) if folder.is_dir() else []
     return difflib.get_close_matches(file.name, plans, n=2, cutoff=0.4) or plans[:3] or ["–"]
+
+
+def _merged(chain: Chain) -> dict[str, Any]:
+    """The first table laid over all those it extends; paths are rewritten to start at the folder of its file."""
+    merged: dict[str, Any] = {}
+    for path, table in reversed(chain):
+        merged = _lay_over(merged, _from_folder(table, path.parent, chain[0][0].parent))
+    return merged
 
 
 def _lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -346,7 +456,7 @@ def _from_folder(value: Any, folder: Path, start: Path) -> Any:
         return value
     moved = {}
     for key, item in value.items():
-        if key == "file" and isinstance(item, str):
+        if key == "file":
             moved[key] = _as_seen(item, folder, start)
         elif key == "files" and isinstance(item, dict):
             moved[key] = {band: _as_seen(path, folder, start) for band, path in item.items()}
@@ -355,60 +465,86 @@ def _from_folder(value: Any, folder: Path, start: Path) -> Any:
     return moved
 
 
-def _as_seen(file: str, folder: Path, start: Path) -> str:
+def _as_seen(file: Any, folder: Path, start: Path) -> Any:
+    """A path relative to `folder` as one relative to `start`; what is no relative path stays as it is."""
+    if not isinstance(file, str) or not file.strip() or "://" in file or Path(file).is_absolute():
+        return file
     return os.path.relpath(folder / file, start).replace(os.sep, "/")
 
 
 # ------------------------------------------------------------------------------------------------------- validating
 
-
-def _validate(table: dict[str, Any], file: Path, findings: Findings) -> Plan | None:
-    try:
-        return Plan.model_validate(table)
-    except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            _report(fault, file, findings)
-        return None
-
-
-def _report(fault: Any, file: Path, findings: Findings) -> None:
-    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in fault["loc"] if part != "[key]")
-    values = {name: value for name, value in fault.get("ctx", {}).items() if name != "error"}
-    match fault["type"]:
-        case "extra_forbidden":
-            near = difflib.get_close_matches(str(fault["loc"][-1]), _keys_beside(fault["loc"]), n=1, cutoff=0.5)
-            if near:
-                findings.error("plan.unknown_key", str(file), key=key, near=near[0])
-            else:
-                findings.error("plan.unknown_key_far", str(file), key=key, keys=_keys_beside(fault["loc"]))
-        case "missing":
-            findings.error("plan.missing_key", str(file), key=key)
-        case "value_error":
-            findings.error(f"plan.{fault['ctx']['error']}", str(file), key=key, given=_short(fault["input"]))
-        case _:
-            findings.error("plan.bad_value", str(file), key=key, given=_short(fault["input"]), **_reason(fault, values))
+_CODES = {
+    "string_type": "not_text",
+    "float_type": "not_number",
+    "finite_number": "not_number",
+    "int_type": "not_number",
+    "model_type": "not_table",
+    "model_attributes_type": "not_table",
+    "dict_type": "not_table",
+    "list_type": "not_list",
+    "string_too_short": "too_short",
+    "too_short": "too_short",
+    "missing": "missing_key",
+}
+"""What pydantic calls a fault → the finding `plan.<code>`."""
 
 
-def _reason(fault: Any, values: dict[str, Any]) -> dict[str, str]:
-    """Why a value was refused, short enough to need no translation: a bound, a pattern, a list or a type."""
-    match fault["type"]:
+def _report(fault: Any, chain: Chain, findings: Findings) -> None:
+    """One fault of validation as a finding, with the file that states the value."""
+    loc = tuple(part for part in fault["loc"] if part != "[key]")
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc)
+    kind, values = fault["type"], fault.get("ctx", {})
+    place = {"file": str(_stating_file(loc, chain)), "key": key}
+    if kind == "extra_forbidden":
+        known = _keys_beside(loc)
+        near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
+        values = {"near": near[0]} if near else {"keys": known}
+        findings.error("plan.unknown_key" if near else "plan.unknown_key_far", **place, **values)
+    elif kind in _CODES:
+        least = {"least": values["min_length"]} if "min_length" in values else {}
+        findings.error(f"plan.{_CODES[kind]}", **place, given=_short(fault["input"]), **least)
+    elif reason := _reason(kind, values):
+        findings.error("plan.bad_value", **place, given=_short(fault["input"]), reason=reason)
+    else:
+        findings.error(f"plan.{kind}", **place, given=_short(fault["input"]), **values)
+
+
+def _reason(kind: str, values: Mapping[str, Any]) -> str:
+    """A bound, a pattern or a list that a value breaks, short enough to need no translation; "" for other faults."""
+    match kind:
         case "greater_than":
-            return {"reason": f"> {values['gt']}"}
+            return f"> {values['gt']:g}"
         case "greater_than_equal":
-            return {"reason": f"≥ {values['ge']}"}
-        case "less_than" | "less_than_equal":
-            return {"reason": f"≤ {values.get('le', values.get('lt'))}"}
+            return f"≥ {values['ge']:g}"
+        case "less_than_equal":
+            return f"≤ {values['le']:g}"
         case "literal_error":
-            return {"reason": str(values["expected"])}
+            return str(values["expected"]).replace(" or ", ", ").replace("'", "")
         case "string_pattern_mismatch":
-            shown = values["pattern"].strip("^$()").replace("|", " | ").replace(r"\d{4,6}", "4490")
-            return {"reason": shown}
+            pattern: str = values["pattern"]
+            return pattern.strip("^$()").replace("|", " | ").replace(r"\d{4,6}", "4490")
         case _:
-            return {"reason": str(fault["msg"])}
+            return ""
+
+
+def _stating_file(loc: tuple[int | str, ...], chain: Chain) -> Path:
+    """The file whose value at `loc` counts: the first of the chain that states it; for what none states, the plan's."""
+    return next((path for path, table in chain if _states(table, loc)), chain[0][0])
+
+
+def _states(table: Any, loc: tuple[int | str, ...]) -> bool:
+    for part in loc:
+        in_list = isinstance(part, int) and isinstance(table, list) and part < len(table)
+        if in_list or (isinstance(table, dict) and part in table):
+            table = table[part]
+        else:
+            return False
+    return True
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -428,37 +564,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
-
-
-def _check_kinds(plan: Plan, findings: Findings) -> None:
-    """Every kind the plan names must be of the catalogue; a basket's kinds need a limit."""
-    for key, kind in _kinds_named(plan):
-        if kind not in catalog.kinds():
-            near = difflib.get_close_matches(kind, catalog.kinds(), n=1, cutoff=0.0)
-            findings.error("plan.unknown_kind", str(plan.file), key=key, kind=kind, near=near[0])
-    findings.raise_errors(PlanError)
-    norms = plan.resolved_norms()
-    for band, basket in plan.circle.baskets.items():
-        if without := [kind for kind in basket if kind not in norms]:
-            findings.error("plan.basket_without_limit", str(plan.file), band=band, kinds=without)
-        if repeated := sorted({kind for kind in basket if basket.count(kind) > 1}):
-            findings.error("plan.basket_repeats", str(plan.file), band=band, kinds=repeated)
-    overridden = [change.kind for change in plan.norms.override]
-    if twice := sorted({kind for kind in overridden if overridden.count(kind) > 1}):
-        findings.error("plan.override_twice", str(plan.file), kinds=twice)
-
-
-def _kinds_named(plan: Plan) -> Iterator[tuple[str, str]]:
-    for number, block in enumerate(plan.facilities, start=1):
-        if block.kind is not None:
-            yield f"facilities.{number}.kind", block.kind
-        for word, kind in block.kinds.items():
-            yield f"facilities.{number}.kinds.{word}", kind
-        for key in ("only", "surveys"):
-            for kind in getattr(block, key) or []:
-                yield f"facilities.{number}.{key}", kind
-    for number, change in enumerate(plan.norms.override, start=1):
-        yield f"norms.override.{number}.kind", change.kind
-    for band, basket in plan.circle.baskets.items():
-        for kind in basket:
-            yield f"circle.baskets.{band}", kind

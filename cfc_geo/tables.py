@@ -42,7 +42,17 @@ CIRCLE_COLUMNS = (
     "unit_id", "unit_name", "level", "band", "children", "complete", "incomplete", "unknown", "complete_share",
     "mean_items_share", "most_missing_kind",
 )  # fmt: skip
-FACILITY_RESULT_COLUMNS = ("facility_id", "kind", "name", "unit_id", "snap_m", "capacity", "children_within", "entrances", "evidence")
+FACILITY_RESULT_COLUMNS = (
+    "facility_id",
+    "kind",
+    "name",
+    "unit_id",
+    "snap_m",
+    "capacity",
+    "children_within",
+    "entrances",
+    "evidence",
+)
 
 
 def children_column(band: str) -> str:

@@ -3,6 +3,7 @@
 The files beside this one are the data; the functions here read them once. Nothing here knows of plans or inputs.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,28 @@ class Norm:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class NormSet:
+    """A set of norms: its name in both languages and the version of the instrument."""
+
+    id: str
+    zh: str
+    en: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table as users read it. `unit`: children, places, count, share, m, min, m/s, or "" for text."""
+
+    name: str
+    unit: str
+    zh: str
+    en: str
+    help_zh: str
+    help_en: str
+
+
 @cache
 def _load(name: str) -> dict[str, Any]:
     return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
@@ -75,6 +98,13 @@ def norm_sets() -> tuple[str, ...]:
 
 
 @cache
+def norm_set(name: str) -> NormSet:
+    """What the set `name` is called, and its version."""
+    row = _load("norms")[name]
+    return NormSet(name, row["zh"], row["en"], row["version"])
+
+
+@cache
 def norms(name: str) -> dict[str, Norm]:
     """The norms of one set by kind; a set that extends another changes only the rows it states."""
     table = _load("norms")[name]
@@ -91,11 +121,12 @@ def baskets() -> dict[str, tuple[str, ...]]:
 def word(key: str, lang: str, **values: Any) -> str:
     """The text of `key` in `lang` ('zh' or 'en'), with `values` filled in.
 
-    `key` is "<file>.<entry>": "map.legend" is the entry `legend` of `words/map.toml`. A missing key is a programming error.
+    `key` is "<file>.<entry>": "map.legend" is the entry `legend` of `words/map.toml`. A missing key is a programming
+    error.
     """
     room, entry = key.split(".", 1)
     text: str = _load(f"words/{room}")[entry][lang]
-    return text.format_map(values) if values else text
+    return str(text.format_map(values)) if values else text
 
 
 def kind_name(kind: str, lang: str) -> str:
@@ -115,18 +146,22 @@ SHOWN_ROWS = 8
 def finding_text(
     code: str, lang: str, *, place: tuple[str, tuple[int | str, ...], str], values: Mapping[str, Any]
 ) -> str:
-    """One line for one finding: `file, row 4: what is wrong → how to mend it`. `place` is (file, rows, row|feature)."""
+    """One line for one finding: `file, row 4: what is wrong → how to mend it`. `place` is (file, rows, row|feature).
+
+    It is one line whatever a file holds: line breaks, escapes and other marks that do not print become spaces.
+    """
     entry = _load("findings")[code]
     filled = {name: _readable(value, lang) for name, value in values.items()}
     mend = entry.get(f"mend_{lang}", "").format_map(filled)
-    return _place(*place, lang) + entry[lang].format_map(filled) + (f" → {mend}" if mend else "")
+    line: str = _place(*place, lang) + entry[lang].format_map(filled) + (f" → {mend}" if mend else "")
+    return "".join(mark if mark.isprintable() else " " for mark in line)
 
 
 def _place(file: str, rows: tuple[int | str, ...], counted: str, lang: str) -> str:
     listed = word("place.list", lang).join(map(str, rows[:SHOWN_ROWS]))
     if len(rows) > SHOWN_ROWS:
         listed = word("place.more", lang, listed=listed, count=len(rows), more=len(rows) - SHOWN_ROWS)
-    where = word(f"place.{counted}", lang, listed=listed) if rows else ""
+    where = word(f"place.{counted}{'s' if len(rows) > 1 else ''}", lang, listed=listed) if rows else ""
     parts = [part for part in (file, where) if part]
     return word("place.separator", lang).join(parts) + word("place.colon", lang) if parts else ""
 
@@ -137,3 +172,36 @@ def _readable(value: Any, lang: str) -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
         return word("place.list", lang).join(_readable(item, lang) for item in value)
     return str(value)
+
+
+@cache
+def column(name: str) -> Column:
+    """What the column `name` of any table means. Columns of a kind or band (`park_m`) come from their patterns.
+
+    Raises `KeyError` for a column that the catalogue does not describe.
+    """
+    table = _load("columns")
+    if name in table:
+        return Column(name, **table[name])
+    for pattern, row in table.items():
+        if "<" in pattern and (found := _column_pattern(pattern).fullmatch(name)):
+            parts = found.groupdict()
+            words = {field: row[field] for field in ("zh", "en", "help_zh", "help_en")}
+            named = {field: _named(text, parts, field.removeprefix("help_")) for field, text in words.items()}
+            return Column(name, row["unit"], **named)
+    raise KeyError(name)
+
+
+@cache
+def _column_pattern(pattern: str) -> re.Pattern[str]:
+    """`<kind>_<band>_gap` as a regular expression that knows the kinds and bands."""
+    choices = {"kind": kinds(), "band": [band.replace("-", "_") for band in bands()]}
+    for part, names in choices.items():
+        pattern = pattern.replace(f"<{part}>", f"(?P<{part}>{'|'.join(names)})")
+    return re.compile(pattern)
+
+
+def _named(text: str, found: Mapping[str, str], lang: str) -> str:
+    """`text` with {kind} and {band} filled in by their names."""
+    kind, band = found.get("kind", ""), found.get("band", "").replace("_", "-")
+    return text.format(kind=kind_name(kind, lang), band=band_name(band, lang))

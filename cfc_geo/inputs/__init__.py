@@ -1,0 +1,1 @@
+"""Files → Study: the only room that opens data."""

@@ -1,0 +1,107 @@
+"""Where on Earth a coordinate is: the datums Chinese map services use, and the projected CRS of a place.
+
+GCJ-02 (Amap, Tencent) adds an undocumented-but-published offset of up to some 700 m to WGS84; BD-09 (Baidu) adds a
+second one on top. Forward formulas are closed; inverses are iterated until they agree with them to 1e-11°.
+CGCS2000 and WGS84 differ by centimetres and are taken as one. All arrays are degrees; nothing here is scalar.
+"""
+
+import re
+
+import numpy as np
+from pyproj import CRS
+
+Degrees = np.ndarray
+
+SEMI_MAJOR_M = 6378245.0  # Krasovsky 1940, which GCJ-02 is defined on
+ECCENTRICITY_SQUARED = 0.00669342162296594323
+BD09_SPIN = np.pi * 3000.0 / 180.0
+BD09_SHIFT_LON, BD09_SHIFT_LAT = 0.0065, 0.006
+
+GEOGRAPHIC = {"wgs84": "EPSG:4326", "cgcs2000": "EPSG:4490", "gcj02": "EPSG:4326", "bd09": "EPSG:4326"}
+"""Datum a plan may declare → CRS of its longitudes and latitudes once they are unshifted."""
+
+CHINA_LON, CHINA_LAT = (72.004, 137.8347), (0.8293, 55.8271)
+"""The box in which GCJ-02 is defined; outside it the shift is zero by definition."""
+
+
+def to_wgs84(lon: Degrees, lat: Degrees, datum: str) -> tuple[Degrees, Degrees]:
+    """Longitudes and latitudes in `datum` as WGS84, within 1e-9°. wgs84 and cgcs2000 pass unchanged."""
+    if datum == "bd09":
+        lon, lat = bd09_to_gcj02(lon, lat)
+        datum = "gcj02"
+    if datum == "gcj02":
+        lon, lat = gcj02_to_wgs84(lon, lat)
+    return lon, lat
+
+
+def wgs84_to_gcj02(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
+    """The shift of Chinese map services (published reimplementations agree to centimetres); zero outside China."""
+    x, y = lon - 105.0, lat - 35.0
+    waves_x = 20 * np.sin(6 * np.pi * x) + 20 * np.sin(2 * np.pi * x)
+    east = 300 + x + 2 * y + 0.1 * x**2 + 0.1 * x * y + 0.1 * np.sqrt(np.abs(x))
+    east = east + 2 / 3 * (
+        waves_x
+        + 20 * np.sin(np.pi * x) + 40 * np.sin(np.pi * x / 3)
+        + 150 * np.sin(np.pi * x / 12) + 300 * np.sin(np.pi * x / 30)
+    )  # fmt: skip
+    north = -100 + 2 * x + 3 * y + 0.2 * y**2 + 0.1 * x * y + 0.2 * np.sqrt(np.abs(x))
+    north = north + 2 / 3 * (
+        waves_x
+        + 20 * np.sin(np.pi * y) + 40 * np.sin(np.pi * y / 3)
+        + 160 * np.sin(np.pi * y / 12) + 320 * np.sin(np.pi * y / 30)
+    )  # fmt: skip
+    latitude = np.radians(lat)
+    root = np.sqrt(1 - ECCENTRICITY_SQUARED * np.sin(latitude) ** 2)
+    north = np.degrees(north * root**3 / (SEMI_MAJOR_M * (1 - ECCENTRICITY_SQUARED)))
+    east = np.degrees(east * root / (SEMI_MAJOR_M * np.cos(latitude)))
+    inside = (lon >= CHINA_LON[0]) & (lon <= CHINA_LON[1]) & (lat >= CHINA_LAT[0]) & (lat <= CHINA_LAT[1])
+    return lon + np.where(inside, east, 0.0), lat + np.where(inside, north, 0.0)
+
+
+def gcj02_to_wgs84(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
+    """Inverse of `wgs84_to_gcj02`, by fixed-point iteration (over its own length the shift changes by < 1 %)."""
+    guess_lon, guess_lat = lon, lat
+    for _ in range(30):
+        shifted_lon, shifted_lat = wgs84_to_gcj02(guess_lon, guess_lat)
+        step_lon, step_lat = lon - shifted_lon, lat - shifted_lat
+        guess_lon, guess_lat = guess_lon + step_lon, guess_lat + step_lat
+        if max(np.max(np.abs(step_lon), initial=0.0), np.max(np.abs(step_lat), initial=0.0)) < 1e-11:
+            break
+    return guess_lon, guess_lat
+
+
+def gcj02_to_bd09(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
+    """Baidu's second shift, on top of GCJ-02."""
+    radius = np.hypot(lon, lat) + 0.00002 * np.sin(lat * BD09_SPIN)
+    angle = np.arctan2(lat, lon) + 0.000003 * np.cos(lon * BD09_SPIN)
+    return radius * np.cos(angle) + BD09_SHIFT_LON, radius * np.sin(angle) + BD09_SHIFT_LAT
+
+
+def bd09_to_gcj02(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
+    """Inverse of `gcj02_to_bd09`, by fixed-point iteration."""
+    guess_lon, guess_lat = lon - BD09_SHIFT_LON, lat - BD09_SHIFT_LAT
+    for _ in range(30):
+        shifted_lon, shifted_lat = gcj02_to_bd09(guess_lon, guess_lat)
+        step_lon, step_lat = lon - shifted_lon, lat - shifted_lat
+        guess_lon, guess_lat = guess_lon + step_lon, guess_lat + step_lat
+        if max(np.max(np.abs(step_lon), initial=0.0), np.max(np.abs(step_lat), initial=0.0)) < 1e-11:
+            break
+    return guess_lon, guess_lat
+
+
+def working_crs(lon: float, lat: float) -> str:
+    """The projected CRS, in metres, for a place at `lon`, `lat`.
+
+    China (73.5° E to 136.5° E): the CGCS2000 3-degree Gauss-Kruger zone without zone prefix, EPSG:4534 to 4554, chosen
+    by the nearest central meridian. Elsewhere: the WGS84 UTM zone.
+    """
+    if 73.5 <= lon < 136.5 and 0 < lat < 56:
+        return f"EPSG:{4534 + (3 * round(lon / 3) - 75) // 3}"
+    zone = int((lon + 180) // 6) % 60 + 1
+    return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
+
+
+def is_untransformable(crs: CRS) -> bool:
+    """Whether PROJ has no exact path from `crs` to CGCS2000: Xi'an 80 and Beijing 54 need local parameters."""
+    names = [crs.name] + [part.name for part in (crs.geodetic_crs, crs.datum) if part is not None]
+    return any(re.search(r"Xi'?an[ _]?(19)?80|Beijing[ _]?(19)?54|New[ _]Beijing", name) for name in names)

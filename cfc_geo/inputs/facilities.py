@@ -1,0 +1,272 @@
+"""Facility files → facilities, and the points where each can be entered."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from cfc_geo import catalog
+from cfc_geo.errors import Findings
+from cfc_geo.inputs.normalise import (
+    Area,
+    column,
+    ids,
+    inside_area,
+    numbers,
+    only_types,
+    positions,
+    project,
+    repaired,
+    text,
+)
+from cfc_geo.inputs.population import assign_units
+from cfc_geo.inputs.read import RawLayer, read_layer, sniff
+from cfc_geo.plan import Facilities, Plan
+from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS
+
+SHAPES = ("Point", "Polygon", "MultiPolygon")
+SHOWN_WORDS = 12
+"""Unknown kinds a message each; where there are more, the wrong column is named."""
+ENTRANCE_FAR_M = 300.0
+"""A stated entrance lies no farther from its facility: undeclared Amap or Baidu coordinates do."""
+
+
+@dataclass(frozen=True, eq=False)
+class FacilityLayers:
+    """All files of a plan together, in the working CRS. `given` are entrances that files state (facility_id, geometry);
+    `surveyed` are the kinds of which some file is the full list."""
+
+    facilities: gpd.GeoDataFrame
+    given: gpd.GeoDataFrame
+    surveyed: frozenset[str]
+
+
+ReadOsm = Callable[[Facilities], "tuple[gpd.GeoDataFrame, gpd.GeoDataFrame] | None"]
+
+
+def read_facilities(
+    plan: Plan, units: gpd.GeoDataFrame | None, area: Area | None, read_osm: ReadOsm, findings: Findings
+) -> FacilityLayers | None:
+    """Facilities of every file that touch the area, and their stated entrances; faults go to `findings`.
+
+    `read_osm` answers for files of OpenStreetMap with facilities (facility_id, kind, name, capacity) and entrances.
+    """
+    read = [
+        _take_osm(block, read_osm, findings)
+        if sniff(plan.path(block.file)) in ("osm", "pbf")
+        else _read_block(plan, block, area, findings)
+        for block in plan.facilities
+    ]
+    parts = [part for part in read if part is not None]
+    if not parts or area is None or units is None:
+        return None
+    facilities = pd.concat([part.facilities for part in parts], ignore_index=True)
+    given = pd.concat([part.given for part in parts], ignore_index=True)
+    _check_unique(facilities, findings)
+    if facilities.empty:
+        findings.warning("facilities.none", " + ".join(dict.fromkeys(block.file for block in plan.facilities)))
+    facilities["unit_id"] = assign_units(facilities.geometry, units)
+    facilities = facilities.sort_values("facility_id", ignore_index=True)[[*FACILITY_COLUMNS, "geometry"]]
+    layers = FacilityLayers(
+        gpd.GeoDataFrame(facilities, crs=area.crs),
+        gpd.GeoDataFrame(given, crs=area.crs),
+        frozenset().union(*(part.surveyed for part in parts)),
+    )
+    if not findings.errors:
+        _warn_of_far_entrances(layers, findings)
+    return layers
+
+
+def find_entrances(
+    facilities: gpd.GeoDataFrame, given: gpd.GeoDataFrame, streets: gpd.GeoDataFrame, snap_limit_m: float
+) -> gpd.GeoDataFrame:
+    """Where each facility can be entered (`tables.ENTRANCE_COLUMNS`), never its centroid.
+
+    A point is its own entrance. A polygon has the entrances given for it; else every point where a walkable street
+    crosses its outline; else, as an assumption, the point of the outline nearest to a walkable street within the snap
+    limit; a polygon that has none of these cannot be reached.
+    """
+    shapes = facilities.geometry.to_numpy()
+    names = facilities["facility_id"].to_numpy()
+    is_point = shapely.get_type_id(shapes) == 0
+    with_given = np.isin(names, given["facility_id"].to_numpy(dtype=object))
+    left = np.flatnonzero(~is_point & ~with_given)
+    crossing, crossing_points = _outline_crossings(shapes[left], streets.geometry.to_numpy())
+    without = np.setdiff1d(np.arange(len(left)), crossing)
+    near, near_points = _nearest_outline_points(shapes[left[without]], streets.geometry.to_numpy(), snap_limit_m)
+    point_own = is_point & ~with_given
+    owner = np.concatenate(
+        [
+            given["facility_id"].to_numpy(dtype=object),
+            names[point_own],
+            names[left[crossing]],
+            names[left[without[near]]],
+        ]
+    )
+    counts = [len(given), int(point_own.sum()), len(crossing), len(near)]
+    evidence = np.repeat(np.array(["given", "point", "outline", "nearest"], dtype=object), counts)
+    points = np.concatenate([given.geometry.to_numpy(), shapes[point_own], crossing_points, near_points])
+    entrances = gpd.GeoDataFrame(
+        {ENTRANCE_COLUMNS[0]: owner, ENTRANCE_COLUMNS[1]: evidence}, geometry=points, crs=facilities.crs
+    )
+    x, y = shapely.get_x(points), shapely.get_y(points)
+    return entrances.iloc[np.lexsort((y, x, owner.astype(str)))].reset_index(drop=True)
+
+
+def _outline_crossings(polygons: np.ndarray, streets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of polygons, repeated, and the points where streets meet their outlines."""
+    outlines = shapely.boundary(polygons)
+    polygon, street = shapely.STRtree(streets).query(outlines, predicate="intersects")
+    met = shapely.intersection(outlines[polygon], streets[street])
+    parts, index = shapely.get_parts(met, return_index=True)
+    ends = shapely.get_type_id(parts) == 1  # a street that runs along the outline meets it where it joins and leaves
+    along = shapely.extract_unique_points(parts[ends])
+    spread, spread_index = shapely.get_parts(along, return_index=True)
+    points = np.concatenate([parts[~ends], spread])
+    owner = np.concatenate([polygon[index[~ends]], polygon[index[ends][spread_index]]])
+    xy = np.column_stack([owner, np.round(shapely.get_x(points), 3), np.round(shapely.get_y(points), 3)])
+    keep = np.unique(xy, axis=0, return_index=True)[1] if len(xy) else np.array([], dtype=int)
+    return owner[keep].astype(int), points[keep]
+
+
+def _nearest_outline_points(polygons: np.ndarray, streets: np.ndarray, limit_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """For polygons with a street within the limit: their position, and the point of the outline nearest to it."""
+    if not len(polygons) or not len(streets):
+        return np.array([], dtype=int), np.array([], dtype=object)
+    outlines = shapely.boundary(polygons)
+    polygon, street = shapely.STRtree(streets).query_nearest(outlines, max_distance=limit_m, all_matches=True)
+    links = shapely.shortest_line(outlines[polygon], streets[street])
+    points = shapely.get_point(links, 0)
+    order = np.lexsort((shapely.get_y(points), shapely.get_x(points), polygon))
+    first = order[np.unique(polygon[order], return_index=True)[1]]
+    return polygon[first], points[first]
+
+
+# -------------------------------------------------------------------------------------------------------- one file
+
+
+def _take_osm(block: Facilities, read_osm: ReadOsm, findings: Findings) -> FacilityLayers | None:
+    """Facilities of an OSM file. Volunteers map what they map: the list is full only of the kinds the plan says."""
+    if unused := sorted(block.model_fields_set & {"kind", "kinds", "columns", "entrances", "datum"}):
+        findings.error("facilities.osm_keys", block.file, keys=unused)
+    read = read_osm(block)
+    if read is None:
+        return None
+    table, given = (frame.assign(facility_id=block.id_prefix + frame["facility_id"]) for frame in read)
+    return FacilityLayers(table.assign(source=block.file), given, frozenset(block.surveys))
+
+
+def _read_block(plan: Plan, block: Facilities, area: Area | None, findings: Findings) -> FacilityLayers | None:
+    """Facilities of a table or layer, which is taken as the full list of the kinds it holds, here or elsewhere."""
+    raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
+    if raw is None:
+        return None
+    columns = block.columns
+    shapes = positions(raw, (columns.lon, columns.lat), block.datum, findings)
+    facility_id = ids(raw, columns.id, findings)
+    if columns.id is None:
+        facility_id = plan.path(block.file).stem + "-" + facility_id
+    table = pd.DataFrame(
+        {
+            "facility_id": block.id_prefix + facility_id,
+            "kind": _kinds(raw, block, findings),
+            "name": _names(raw, columns.name, findings),
+            "capacity": numbers(raw, columns.capacity, findings, blank=np.nan) if columns.capacity else np.nan,
+        }
+    )
+    given = _read_entrances(plan, block, set(facility_id), findings) if block.entrances else None
+    if shapes is None or not only_types(raw, shapes, SHAPES, findings) or area is None:
+        return None
+    shapes, kept = inside_area(raw, repaired(raw, shapes, findings), area, findings)
+    frame = gpd.GeoDataFrame(table.assign(source=block.file), geometry=shapes.to_numpy(), crs=area.crs)
+    wanted = frame["kind"].isin(catalog.kinds() if block.only is None else block.only).to_numpy()
+    listed = frame[kept & wanted].reset_index(drop=True)
+    surveyed = {*block.surveys, *frame.loc[wanted, "kind"]}
+    return FacilityLayers(listed, _entrance_frame(given, block, listed["facility_id"], area), frozenset(surveyed))
+
+
+def _names(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
+    given = column(raw, name, findings)
+    return pd.Series("", index=range(len(raw.frame)), dtype=object) if given is None else text(given)
+
+
+def _kinds(raw: RawLayer, block: Facilities, findings: Findings) -> pd.Series:
+    """The catalogue kind of every record: the block's, or the file's word by the plan's and the catalogue's names."""
+    if block.kind is not None:
+        return pd.Series(block.kind, index=range(len(raw.frame)), dtype=object)
+    if block.columns.kind is None:
+        findings.error("facilities.no_kind", raw.file)
+        return pd.Series("", index=range(len(raw.frame)), dtype=object)
+    words = column(raw, block.columns.kind, findings)
+    if words is None:
+        return pd.Series("", index=range(len(raw.frame)), dtype=object)
+    known = {**_catalogue_words(), **{_folded(word): kind for word, kind in block.kinds.items()}}
+    folded = text(words).map(_folded)
+    kinds = folded.map(known)
+    unknown = sorted(set(folded[kinds.isna()]))
+    for word in unknown[:SHOWN_WORDS]:
+        rows = raw.rows(folded == word)
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.3)
+        shown = f"{near[0]} ({known[near[0]]})" if near else ", ".join(list(catalog.kinds())[:6]) + " …"
+        findings.error("facilities.unknown_kind", raw.file, rows, counted=raw.counted, word=word or "–", near=shown)
+    if len(unknown) > SHOWN_WORDS:
+        more = len(unknown) - SHOWN_WORDS
+        findings.error("facilities.more_unknown_kinds", raw.file, more=more, column=block.columns.kind)
+    return kinds.fillna("").astype(object)
+
+
+def _folded(word: str) -> str:
+    return word.strip().casefold()
+
+
+def _catalogue_words() -> dict[str, str]:
+    return {
+        _folded(word): kind.id
+        for kind in catalog.kinds().values()
+        for word in (kind.id, kind.zh, kind.en, *kind.aliases)
+    }
+
+
+def _read_entrances(plan: Plan, block: Facilities, known: set[str], findings: Findings) -> gpd.GeoDataFrame | None:
+    """Points with the id of the facility they lead into."""
+    entrances = block.entrances
+    assert entrances is not None
+    raw = read_layer(plan.path(entrances.file), entrances.file, entrances.layer, findings)
+    if raw is None:
+        return None
+    shapes = positions(raw, (entrances.lon, entrances.lat), entrances.datum, findings)
+    owner = column(raw, entrances.facility, findings)
+    if owner is None or shapes is None or not only_types(raw, shapes, ("Point",), findings):
+        return None
+    owner = text(owner)
+    if (unknown := ~owner.isin(known)).any():
+        shown = sorted(set(owner[unknown]))[:5]
+        findings.error("entrances.unknown_facility", raw.file, raw.rows(unknown), counted=raw.counted, ids=shown)
+    return gpd.GeoDataFrame({"facility_id": owner}, geometry=shapes.to_numpy(), crs=shapes.crs)
+
+
+def _entrance_frame(given: gpd.GeoDataFrame | None, block: Facilities, kept: pd.Series, area: Area) -> gpd.GeoDataFrame:
+    if given is None:
+        return gpd.GeoDataFrame({"facility_id": pd.Series([], dtype=object)}, geometry=[], crs=area.crs)
+    named = given.assign(facility_id=block.id_prefix + given["facility_id"])
+    named = named.set_geometry(project(named.geometry, area.crs))
+    return named[named["facility_id"].isin(kept)].reset_index(drop=True)
+
+
+def _warn_of_far_entrances(layers: FacilityLayers, findings: Findings) -> None:
+    shapes = layers.facilities.set_index("facility_id").geometry.reindex(layers.given["facility_id"])
+    away_m = shapely.distance(shapes.to_numpy(), layers.given.geometry.to_numpy())
+    if (far := away_m > ENTRANCE_FAR_M).any():
+        ids = sorted(set(layers.given["facility_id"][far]))
+        findings.warning("entrances.far", "", count=int(far.sum()), limit_m=ENTRANCE_FAR_M, ids=ids[:8])
+
+
+def _check_unique(facilities: pd.DataFrame, findings: Findings) -> None:
+    repeated = facilities[facilities["facility_id"].duplicated(keep=False)]
+    if len(repeated):
+        shown = sorted(set(repeated["facility_id"]))[:5]
+        findings.error("facilities.id_in_two_files", " + ".join(sorted(set(repeated["source"]))), ids=shown)

@@ -1,0 +1,73 @@
+"""Street files of any kind → walkable segments and their junctions, in the working CRS."""
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from cfc_geo.errors import Findings
+from cfc_geo.inputs.graphml import read_graphml
+from cfc_geo.inputs.lines import streets_from_lines
+from cfc_geo.inputs.normalise import Area, only_types, positions, project
+from cfc_geo.inputs.osm import OsmLayers
+from cfc_geo.inputs.read import existing_file, read_layer, sniff
+from cfc_geo.plan import Plan
+
+Streets = tuple[gpd.GeoDataFrame, pd.DataFrame]
+
+
+def read_streets(plan: Plan, area: Area | None, osm: OsmLayers | None, findings: Findings) -> Streets | None:
+    """Segments (`tables.STREETS`) and nodes of the plan's street file; `osm` is its content if it is an OSM file.
+
+    Lengths are measured in the working CRS unless the file states them.
+    """
+    block = plan.streets
+    path = plan.path(block.file)
+    if not existing_file(path, block.file, findings):
+        return None
+    format = sniff(path)
+    if format in ("osm", "pbf"):
+        read = None if osm is None else (osm.streets, osm.nodes)
+    elif format == "graphml":
+        read = read_graphml(path, findings, file=block.file)
+    else:
+        return _read_lines(plan, area, findings)
+    return None if read is None or area is None else _within(_projected(*read, area), area, block.file, findings)
+
+
+def _read_lines(plan: Plan, area: Area | None, findings: Findings) -> Streets | None:
+    """Segments and nodes of a layer of lines."""
+    block = plan.streets
+    raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
+    if raw is None:
+        return None
+    shapes = positions(raw, (None, None), block.datum, findings)
+    if shapes is None or not only_types(raw, shapes, ("LineString", "MultiLineString"), findings) or area is None:
+        return None
+    lines = gpd.GeoDataFrame(
+        raw.frame.drop(columns="geometry"), geometry=project(shapes, area.crs).to_numpy(), crs=area.crs
+    )
+    columns = {name: heading for name, heading in block.columns.model_dump().items() if heading is not None}
+    read = streets_from_lines(lines, columns, findings, block.file)
+    return None if read is None else _within(read, area, block.file, findings)
+
+
+def _projected(streets: gpd.GeoDataFrame, nodes: pd.DataFrame, area: Area) -> Streets:
+    """Segments and nodes from degrees to the working CRS; lengths that the file does not state are measured."""
+    streets = streets.set_geometry(project(streets.geometry, area.crs))
+    length = streets["length_m"].to_numpy(dtype=float)
+    streets["length_m"] = np.where(np.isnan(length), shapely.length(streets.geometry.to_numpy()), length)
+    points = project(gpd.GeoSeries(shapely.points(nodes["x"], nodes["y"]), crs="EPSG:4326"), area.crs)
+    return streets, nodes.assign(x=points.x.to_numpy(), y=points.y.to_numpy())
+
+
+def _within(read: Streets, area: Area, file: str, findings: Findings) -> Streets | None:
+    """Whole segments that touch the area, and their nodes."""
+    streets, nodes = read
+    touching = shapely.intersects(streets.geometry.to_numpy(), shapely.box(*area.bounds))
+    if not touching.any():
+        findings.error("streets.none_near", file)
+        return None
+    streets = streets[touching].reset_index(drop=True)
+    used = np.union1d(streets["from_node"], streets["to_node"])
+    return streets, nodes[nodes["node_id"].isin(used)].reset_index(drop=True)

@@ -1,0 +1,143 @@
+"""A plan's files → one checked Study in metres. Every fault of every file is found before anything is computed."""
+
+from functools import cache, partial
+from pathlib import Path
+
+import geopandas as gpd
+
+from cfc_geo.errors import DataError, Findings
+from cfc_geo.inputs.facilities import FacilityLayers, find_entrances, read_facilities
+from cfc_geo.inputs.normalise import Area, project
+from cfc_geo.inputs.osm import OsmLayers, read_osm
+from cfc_geo.inputs.population import read_population
+from cfc_geo.inputs.read import sha256, sniff
+from cfc_geo.inputs.streets import read_streets
+from cfc_geo.inputs.units import read_units
+from cfc_geo.model import Source, Study
+from cfc_geo.plan import Facilities, FileSource, Plan
+from cfc_geo.tables import BACKDROP_COLUMNS, ENTRANCES, FACILITIES, ORIGINS, STREETS, UNITS, check_table
+
+
+def read_study(plan: Plan) -> Study:
+    """Read and check all inputs of `plan`. Raises `DataError` with every fault at once."""
+    findings = Findings()
+    units = read_units(plan, findings)
+    area = None if units is None else study_area(plan, units)
+    osm = _OsmFiles(plan, area, findings)
+    population = read_population(plan, units, findings)
+    streets = read_streets(plan, area, osm.of_streets(), findings)
+    layers = read_facilities(plan, units, area, osm.facilities, findings)
+    findings.raise_errors(DataError)
+    assert units is not None and area is not None and population and streets and layers
+    study = _assemble(plan, units, area, population, streets, layers, osm, findings)
+    findings.raise_errors(DataError)
+    return study
+
+
+def study_area(plan: Plan, units: gpd.GeoDataFrame) -> Area:
+    """The units' rectangle, widened by the longest limit and both access legs: what lies outside cannot matter."""
+    margin_m = horizon_m(plan) + 2 * plan.walk.snap_limit_m
+    west, south, east, north = units.total_bounds
+    return Area(str(units.crs), (west - margin_m, south - margin_m, east + margin_m, north + margin_m))
+
+
+def horizon_m(plan: Plan) -> float:
+    """The longest walk any question of the plan asks about."""
+    return max(norm.limit_m for norm in plan.resolved_norms().values())
+
+
+def _assemble(plan, units, area, population, streets, layers: FacilityLayers, osm, findings) -> Study:  # type: ignore[no-untyped-def]
+    origins, account = population
+    segments, nodes = streets
+    entrances = find_entrances(layers.facilities, layers.given, segments, plan.walk.snap_limit_m)
+    _note_assumed_entrances(layers.facilities, entrances, findings)
+    for frame, table, unique in (
+        (units, UNITS, True), (origins, ORIGINS, True), (layers.facilities, FACILITIES, True),
+        (entrances, ENTRANCES, False), (segments, STREETS, True),
+    ):  # fmt: skip
+        check_table(frame, table, unique=unique)
+    return Study(
+        name=plan.name,
+        crs=area.crs,
+        units=units,
+        origins=origins,
+        facilities=layers.facilities,
+        entrances=entrances,
+        streets=segments,
+        nodes=nodes,
+        backdrop=osm.backdrop(),
+        surveyed=layers.surveyed,
+        sources=_sources(plan),
+        findings=tuple(findings),
+        audit=account,
+    )
+
+
+def _note_assumed_entrances(facilities: gpd.GeoDataFrame, entrances: gpd.GeoDataFrame, findings: Findings) -> None:
+    kinds = facilities.set_index("facility_id")["kind"]
+    assumed = entrances.loc[entrances["evidence"] == "nearest", "facility_id"]
+    if len(assumed):
+        findings.warning("entrances.assumed", "", count=len(assumed), kinds=sorted(set(kinds[assumed])))
+    shut = ~facilities["facility_id"].isin(entrances["facility_id"])
+    if shut.any():
+        findings.warning(
+            "entrances.none", "", ids=sorted(facilities.loc[shut, "facility_id"])[:8], count=int(shut.sum())
+        )
+
+
+class _OsmFiles:
+    """The OSM files of a plan, each read once, for streets, facilities and the map's backdrop."""
+
+    def __init__(self, plan: Plan, area: Area | None, findings: Findings) -> None:
+        self.plan, self.area, self.findings = plan, area, findings
+        self._read = cache(partial(_read_osm_file, plan, area, findings))
+
+    def of_streets(self) -> OsmLayers | None:
+        return self._read(self.plan.streets.file)
+
+    def facilities(self, block: Facilities) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame] | None:
+        layers = self._read(block.file)
+        if layers is None or self.area is None:
+            return None
+        crs = self.area.crs
+        facilities = layers.facilities.set_geometry(project(layers.facilities.geometry, crs))
+        if block.only is not None:
+            facilities = facilities[facilities["kind"].isin(block.only)]
+        entrances = layers.entrances.set_geometry(project(layers.entrances.geometry, crs))
+        entrances = entrances[entrances["facility_id"].isin(facilities["facility_id"])]
+        return facilities.reset_index(drop=True), entrances.reset_index(drop=True)
+
+    def backdrop(self) -> gpd.GeoDataFrame:
+        assert self.area is not None
+        layers = self.of_streets()
+        if layers is None:
+            return gpd.GeoDataFrame({name: [] for name in BACKDROP_COLUMNS}, geometry=[], crs=self.area.crs)
+        return layers.backdrop.set_geometry(project(layers.backdrop.geometry, self.area.crs))
+
+
+def _read_osm_file(plan: Plan, area: Area | None, findings: Findings, file: str) -> OsmLayers | None:
+    path = plan.path(file)
+    if sniff(path) not in ("osm", "pbf"):
+        return None
+    layers = {"streets", "backdrop"} if file == plan.streets.file else set()
+    layers |= {"facilities"} if any(file == block.file for block in plan.facilities) else set()
+    return read_osm(path, file, findings, bbox=area.lonlat_bounds() if area else None, layers=layers)
+
+
+def _sources(plan: Plan) -> tuple[Source, ...]:
+    """Provenance of every file, in the order of the plan."""
+    named: list[tuple[str, str, FileSource]] = [("units", plan.place.units.file, plan.place.units)]
+    population = plan.population
+    named += [
+        ("population", file, population) for file in [population.file, *(population.files or {}).values()] if file
+    ]
+    for block in plan.facilities:
+        named.append(("facilities", block.file, block))
+        if block.entrances:
+            named.append(("entrances", block.entrances.file, block.entrances))
+    named.append(("streets", plan.streets.file, plan.streets))
+    return tuple(_source(role, file, block, plan.path(file)) for role, file, block in named)
+
+
+def _source(role: str, file: str, block: FileSource, path: Path) -> Source:
+    return Source(role, file, sha256(path), sniff(path), block.datum or "", block.licence, block.date, block.citation)
