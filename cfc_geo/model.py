@@ -1,0 +1,199 @@
+"""The nouns: frozen records that pass from inputs to network to questions to outputs. No logic lives here."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from cfc_geo.catalog import Norm
+from cfc_geo.errors import Finding
+from cfc_geo.plan import Plan
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an input came from. `file` is as the plan names it; `sha256` is of the bytes read."""
+
+    role: str
+    file: str
+    sha256: str
+    format: str
+    datum: str
+    licence: str = ""
+    date: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One place, checked, in one projected CRS (metres). Tables are those of `cfc_geo.tables`.
+
+    units       unit_id, name, level, parent_id, polygon; parents before nothing in particular
+    origins     origin_id, unit_id, children by band, residents (may be NaN), geometry: the cell (polygon) or its point
+    facilities  facility_id, kind, name, capacity (NaN unknown), unit_id ("" outside), source, point or polygon
+    entrances   facility_id, evidence, point
+    streets     walkable segments between junctions, `from_node`/`to_node` number the junctions
+    nodes       node_id, x, y, crossing: the junctions of `streets`
+    backdrop    theme (water, green, rail, building, road), name, any geometry: for the map only
+    surveyed    kinds that some file lists; the coverage of every other kind is unknown, not zero
+    """
+
+    name: str
+    crs: str
+    units: gpd.GeoDataFrame
+    origins: gpd.GeoDataFrame
+    facilities: gpd.GeoDataFrame
+    entrances: gpd.GeoDataFrame
+    streets: gpd.GeoDataFrame
+    nodes: pd.DataFrame
+    backdrop: gpd.GeoDataFrame
+    surveyed: frozenset[str]
+    sources: tuple[Source, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    audit: dict[str, float] = field(default_factory=dict)
+
+
+class Links(NamedTuple):
+    """Weighted links grouped by row: those of row `r` are `start[r]:start[r + 1]`; each goes `to` another table's row.
+
+    `nm` is the length in nanometres. Integers, because their sums do not depend on the order of adding: ten arcs of
+    0.1 m are exactly one metre, a walk costs the same both ways, and a tie is a tie.
+    """
+
+    start: np.ndarray
+    to: np.ndarray
+    nm: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The walkable streets as a directed graph, searched against the walking direction.
+
+    Nodes are numbered along a Hilbert curve: node `n` is the junction `node_id[n]` at `node_xy[n]` (n × 2, metres).
+    `arcs` are stored by the node they lead to: row `n` holds the nodes from which a walker arrives at `n`, and arc `a`
+    runs along segment `arc_segment[a]`. Parallel arcs, loops and zero lengths are kept; the shortest wins.
+
+    Segments are the rows of `Study.streets`, in the same order, from node `segment_from` to node `segment_to`, which a
+    walker may take `segment_forward` or `segment_backward`. `segments` is None where neither is allowed.
+    `component` numbers the weakly connected parts by node, the longest first; `component_m` is the length of each.
+    """
+
+    node_id: np.ndarray
+    node_xy: np.ndarray
+    arcs: Links
+    arc_segment: np.ndarray
+    segment_from: np.ndarray
+    segment_to: np.ndarray
+    segment_m: np.ndarray
+    segment_forward: np.ndarray
+    segment_backward: np.ndarray
+    segments: gpd.GeoSeries
+    component: np.ndarray
+    component_m: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Snaps:
+    """Points attached to positions on segments, one row a point. `segment` is -1 where no walkable street lies within
+    `limit_m` (inclusive).
+
+    `at_m` runs along the segment from its from-node, in the stated length; `node` is the junction where the position is
+    an end of the segment, else -1. `snap_m` is the straight access leg. It and `at_m` are NaN where not attached: the
+    street may be at any distance beyond the limit.
+    """
+
+    segment: np.ndarray
+    at_m: np.ndarray
+    node: np.ndarray
+    snap_m: np.ndarray
+    limit_m: float
+
+    @property
+    def attached(self) -> np.ndarray:
+        """Which points lie within the limit of a walkable street."""
+        return self.segment >= 0
+
+
+@dataclass(frozen=True, eq=False)
+class Attachment:
+    """Origins and entrances on a network, and every first and last step between them and its nodes.
+
+    gates   entrance → nodes from which a walker comes to it, along its segment, access leg included
+    doors   node → origins that reach it along their segment, access leg included
+    direct  entrance → origins on the same segment that walk straight along it, both access legs included
+    """
+
+    origin_ids: pd.Index
+    origins: Snaps
+    facility_of_entrance: np.ndarray
+    entrances: Snaps
+    gates: Links
+    doors: Links
+    direct: Links
+
+
+@dataclass(frozen=True, eq=False)
+class NearestCosts:
+    """For every origin and kind, the nearest facility on foot, searched up to `horizon_m` (inclusive).
+
+    `metres`: origin_id × kind, both access legs included, NaN where none is within the horizon.
+    `facility`: origin_id × kind, position of the facility in `facility_ids`, -1 where none. Of facilities equally near
+    it is the one whose id comes first in text order.
+    `attached`: origin_id → whether a walkable street lies within the snap limit.
+    `detached`: facilities none of whose entrances is attached, so that nobody reaches them.
+    """
+
+    metres: pd.DataFrame
+    facility: pd.DataFrame
+    facility_ids: np.ndarray
+    attached: pd.Series
+    detached: tuple[str, ...]
+    horizon_m: float
+
+
+@dataclass(frozen=True, eq=False)
+class TravelCosts:
+    """All pairs within the horizon, long: `pairs` has origin_id, facility_id (categories), metres, by origin and then
+    by facility in the order of their tables. A missing pair is farther than `horizon_m[facility_id]` (inclusive), or
+    one of the two is not attached: see `attached` (origins) and `detached` (facilities), as in `NearestCosts`."""
+
+    pairs: pd.DataFrame
+    attached: pd.Series
+    detached: tuple[str, ...]
+    horizon_m: pd.Series
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """Origin × kind, always complete: `status` (categories covered, gap, unknown), `metres`, `nearest_id` ("" none)."""
+
+    status: pd.DataFrame
+    metres: pd.DataFrame
+    nearest_id: pd.DataFrame
+    norms: dict[str, Norm]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Everything an output may read.
+
+    coverage_by_unit  unit × kind × band (`tables.COVERAGE_COLUMNS`), and unit_id `all`
+    circle_by_unit    unit × band (`tables.CIRCLE_COLUMNS`), and `all`
+    facilities        `tables.FACILITY_RESULT_COLUMNS` and geometry, in the study's CRS
+    cells             origin_id, unit_id, children by band, residents, snap_m, and for every kind of the coverage
+                      `<kind>_nearest_id`, `<kind>_m`, `<kind>_status`; `circle_<band>` covered|gap|unknown; geometry
+    """
+
+    plan: Plan
+    study: Study
+    coverage: Coverage
+    baskets: dict[str, tuple[str, ...]]
+    coverage_by_unit: pd.DataFrame
+    circle_by_unit: pd.DataFrame
+    facilities: gpd.GeoDataFrame
+    cells: gpd.GeoDataFrame
+    findings: tuple[Finding, ...]
+    audit: dict[str, float]
+    timings_s: dict[str, float]

@@ -1,0 +1,194 @@
+"""Network → how far every origin walks: to the nearest facility of each kind, or to every facility within a horizon.
+
+Walkers go from origins to facilities. There are few facilities and many origins, so the search runs the other way, from
+the entrances against the walking direction, and ends at the horizon.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from cfc_geo.model import Attachment, Links, NearestCosts, Network, Snaps, TravelCosts
+from cfc_geo.network.graph import links, nanometres
+from cfc_geo.network.snap import snap_points
+
+if TYPE_CHECKING:
+    from cfc_geo.network import kernel
+
+TOLERANCE_M: Final = 1e-6
+"""A walk longer than its limit by no more than this is within the limit: coordinates carry no more digits."""
+
+SEARCHES_AT_ONCE: Final = 16
+"""Searches a worker takes at a time when there are many; small enough to share them out evenly."""
+
+
+def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFrame, *, limit_m: float) -> Attachment:
+    """Tie origins (origin_id; a cell counts as its centre) and entrances (facility_id) to the streets.
+
+    Whatever lies farther than `limit_m` (inclusive, straight line) from every walkable segment stays unattached.
+    """
+    at_origins = snap_points(network, _centres(origins.geometry), limit_m=limit_m)
+    at_entrances = snap_points(network, entrances.geometry, limit_m=limit_m)
+    entrance, gate, gate_nm = _ends(network, at_entrances, leaving=False)
+    origin, door, door_nm = _ends(network, at_origins, leaving=True)
+    return Attachment(
+        origin_ids=pd.Index(origins["origin_id"], name="origin_id"),
+        origins=at_origins,
+        facility_of_entrance=entrances["facility_id"].to_numpy(copy=True),
+        entrances=at_entrances,
+        gates=links(entrance, gate, gate_nm, len(entrances)),
+        doors=links(door, origin, door_nm, len(network.node_id)),
+        direct=_direct(network, at_entrances, at_origins),
+    )
+
+
+def nearest_costs(
+    network: Network, attached: Attachment, facilities: pd.DataFrame, *, kinds: Sequence[str], horizon_m: float
+) -> NearestCosts:
+    """The nearest facility of each kind for every origin, and how far it is, up to `horizon_m` (inclusive).
+
+    `facilities` needs facility_id and kind; an entrance whose facility is not listed there does not count.
+    """
+    listed = facilities.loc[facilities["kind"].isin(kinds), ["facility_id", "kind"]]
+    listed = listed.assign(kind=pd.Categorical(listed["kind"], kinds)).sort_values(["kind", "facility_id"])
+    kind, ids = listed["kind"].cat.codes.to_numpy(), listed["facility_id"].to_numpy()
+    first = np.searchsorted(kind, np.arange(len(kinds)))
+    entrance, facility = _entrances_of(attached, ids)
+    label = facility - first[kind[facility]]  # ids of a kind in text order, so that the least wins a tie
+    starts = links(kind[facility], entrance, label, len(kinds))
+
+    metres = np.full((len(kinds), len(attached.origin_ids)), np.nan)
+    nearest = np.full(metres.shape, -1, dtype=np.int32)
+    limits_m = np.full(len(kinds), horizon_m)
+    for number, reached in enumerate(_search(network, attached, starts, limits_m, searches_at_once=1)):
+        metres[number, reached.origin] = reached.nm / 1e9
+        nearest[number, reached.origin] = first[number] + reached.label
+    return NearestCosts(
+        metres=pd.DataFrame(metres.T, attached.origin_ids, kinds),
+        facility=pd.DataFrame(nearest.T, attached.origin_ids, kinds),
+        facility_ids=ids,
+        attached=_attached_origins(attached),
+        detached=_detached(attached, ids),
+        horizon_m=horizon_m,
+    )
+
+
+def travel_costs(
+    network: Network, attached: Attachment, facilities: pd.DataFrame, *, horizon_m: "float | pd.Series"
+) -> TravelCosts:
+    """Every origin × facility pair within the horizon (inclusive): one number, or metres by facility_id.
+
+    `facilities` needs facility_id; an entrance whose facility is not listed there does not count.
+    """
+    ids = pd.Index(facilities["facility_id"], name="facility_id")
+    horizon = horizon_m.loc[ids] if isinstance(horizon_m, pd.Series) else pd.Series(float(horizon_m), ids)
+    entrance, facility = _entrances_of(attached, ids.to_numpy())
+    starts = links(facility, entrance, np.zeros(len(entrance)), len(ids))
+
+    batches = list(_search(network, attached, starts, horizon.to_numpy(), SEARCHES_AT_ONCE))
+    origin = _joined([batch.origin for batch in batches])
+    facility = _joined([np.repeat(np.arange(len(batch.counts)), batch.counts) + batch.first for batch in batches])
+    metres = _joined([batch.nm for batch in batches]) / 1e9
+    order = np.argsort(origin, kind="stable")  # facilities come in turn, so they stay in turn within each origin
+    pairs = pd.DataFrame(
+        {
+            "origin_id": pd.Categorical.from_codes(origin[order], attached.origin_ids),
+            "facility_id": pd.Categorical.from_codes(facility[order], ids),
+            "metres": metres[order],
+        }
+    )
+    return TravelCosts(pairs, _attached_origins(attached), _detached(attached, ids.to_numpy()), horizon)
+
+
+def _search(
+    network: Network, attached: Attachment, starts: Links, limits_m: np.ndarray, searches_at_once: int
+) -> "Iterator[kernel.Reached]":
+    from cfc_geo.network import kernel  # here, because numba takes half a second to import
+
+    if not (np.isfinite(limits_m).all() and (limits_m >= 0).all()):
+        raise ValueError(f"a horizon is a finite number of metres ≥ 0, not {limits_m}")
+    walk = kernel.Walk(starts, attached.gates, network.arcs, attached.doors, attached.direct)
+    bucket_nm = int(network.segment_m.mean() * 1e9)
+    return kernel.search(
+        walk, nanometres(limits_m + TOLERANCE_M), bucket_nm=bucket_nm, searches_at_once=searches_at_once
+    )
+
+
+def _entrances_of(attached: Attachment, facility_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (entrance, facility), as positions, of the entrances whose facility is among `facility_ids`."""
+    facility = pd.Index(facility_ids).get_indexer(attached.facility_of_entrance)
+    entrance = np.flatnonzero(facility >= 0)
+    return entrance, facility[entrance]
+
+
+def _detached(attached: Attachment, facility_ids: np.ndarray) -> tuple[str, ...]:
+    entered = attached.facility_of_entrance[attached.entrances.attached]
+    return tuple(sorted(set(facility_ids) - set(entered)))
+
+
+def _attached_origins(attached: Attachment) -> pd.Series:
+    return pd.Series(attached.origins.attached, attached.origin_ids, name="attached")
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _centres(places: gpd.GeoSeries) -> np.ndarray:
+    """Where the children of a place are taken to live: its centroid, or a point inside where that lies outside."""
+    shapes = places.to_numpy()
+    centre = np.asarray(shapely.centroid(shapes))
+    outside = ~shapely.covers(shapes, centre)
+    centre[outside] = shapely.point_on_surface(shapes[outside])
+    return centre
+
+
+def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The junctions through which a walker may leave (or come to) each attached point: (point, node, nm).
+
+    A position at the end of its segment is that junction, whichever way the segment may be walked.
+    """
+    at_junction = np.flatnonzero(snaps.node >= 0)
+    between = np.flatnonzero(snaps.attached & (snaps.node < 0))
+    segment = snaps.segment[between]
+    forward, backward = network.segment_forward[segment], network.segment_backward[segment]
+    by_from, by_to = (backward, forward) if leaving else (forward, backward)
+    access_nm, from_nm = nanometres(snaps.snap_m[between]), nanometres(snaps.at_m[between])
+    to_nm = nanometres(network.segment_m[segment]) - from_nm
+    return (
+        np.concatenate([at_junction, between[by_from], between[by_to]]),
+        np.concatenate(
+            [snaps.node[at_junction], network.segment_from[segment[by_from]], network.segment_to[segment[by_to]]]
+        ),
+        np.concatenate(
+            [nanometres(snaps.snap_m[at_junction]), (access_nm + from_nm)[by_from], (access_nm + to_nm)[by_to]]
+        ),
+    )
+
+
+def _direct(network: Network, entrances: Snaps, origins: Snaps) -> Links:
+    """Entrance → origins that reach it straight along the segment they share, obeying its direction."""
+    entrance, origin = _on_one_segment(
+        np.where(entrances.node < 0, entrances.segment, -1), np.where(origins.node < 0, origins.segment, -1)
+    )
+    segment = entrances.segment[entrance]
+    ahead_nm = nanometres(entrances.at_m[entrance]) - nanometres(origins.at_m[origin])
+    access_nm = nanometres(entrances.snap_m[entrance]) + nanometres(origins.snap_m[origin])
+    way = np.where(ahead_nm > 0, network.segment_forward[segment], network.segment_backward[segment])
+    allowed = way | (ahead_nm == 0)
+    nm = access_nm + np.abs(ahead_nm)
+    return links(entrance[allowed], origin[allowed], nm[allowed], len(entrances.segment))
+
+
+def _on_one_segment(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of positions in `left` and `right` that hold the same segment (-1: none)."""
+    by_segment = np.argsort(right, kind="stable")
+    first, last = (np.searchsorted(right[by_segment], left, side) for side in ("left", "right"))
+    count = np.where(left >= 0, last - first, 0)
+    pair_of = np.repeat(np.arange(len(left)), count)
+    turn = np.arange(len(pair_of)) - np.repeat(np.cumsum(count) - count, count)
+    return pair_of, by_segment[first[pair_of] + turn]
