@@ -1,0 +1,99 @@
+"""Who counts as served: every origin and kind, and the children of every unit, by band.
+
+Served means: the walk to the nearest facility of the kind, both access legs included, is at most the kind's limit.
+"""
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from cfc_geo import catalog
+from cfc_geo.catalog import Norm
+from cfc_geo.model import Coverage, NearestCosts, Study
+from cfc_geo.network.costs import TOLERANCE_M
+from cfc_geo.questions.sums import UnitSums, proven_share, ratio
+from cfc_geo.tables import COVERAGE_COLUMNS, COVERED, GAP, STATUSES, UNKNOWN, children_column
+
+
+def kinds_in_question(study: Study, norms: dict[str, Norm], baskets: dict[str, tuple[str, ...]]) -> list[str]:
+    """Kinds with a limit that some file lists or some basket asks for, in the order of the catalogue."""
+    asked = study.surveyed | {kind for basket in baskets.values() for kind in basket}
+    return [kind for kind in norms if kind in asked]
+
+
+def measure_coverage(nearest: NearestCosts, study: Study, norms: dict[str, Norm]) -> Coverage:
+    """The status of every origin for every kind of `nearest`.
+
+    covered: metres ≤ limit (inclusive; `TOLERANCE_M` absorbs rounding). gap: farther, and some file is the full list of
+    the kind. unknown: farther from those we know of, which may not be all; or attached to no street; or within the
+    limit, as the crow flies, of a facility of the kind to which no street leads in the data.
+    Raises `ValueError` if a limit lies beyond the horizon of `nearest`.
+    """
+    beyond = [kind for kind in nearest.metres.columns if norms[kind].limit_m > nearest.horizon_m]
+    if beyond:
+        raise ValueError(f"limits of {beyond} lie beyond the horizon of {nearest.horizon_m} m")
+    kinds = list(nearest.metres.columns)
+    limits = np.array([norms[kind].limit_m for kind in kinds])
+    within = nearest.metres.to_numpy() <= limits + TOLERANCE_M
+    refutable = nearest.attached.to_numpy()[:, None] & np.isin(kinds, sorted(study.surveyed))
+    refutable &= ~_near_detached(nearest, study, dict(zip(kinds, limits, strict=True)))
+    codes = np.select([within, refutable], [STATUSES.index(COVERED), STATUSES.index(GAP)], STATUSES.index(UNKNOWN))
+    status = pd.DataFrame(
+        {kind: pd.Categorical.from_codes(codes[:, i], STATUSES) for i, kind in enumerate(kinds)}, nearest.metres.index
+    )
+    ids = np.append(nearest.facility_ids.astype(object), "")
+    nearest_id = pd.DataFrame(ids[nearest.facility.to_numpy()], nearest.metres.index, kinds)
+    return Coverage(status, nearest.metres, nearest_id, {kind: norms[kind] for kind in kinds})
+
+
+def sum_coverage(
+    coverage: Coverage, origins: gpd.GeoDataFrame, units: gpd.GeoDataFrame, speeds_ms: dict[str, float]
+) -> pd.DataFrame:
+    """Children by unit × kind × band (`tables.COVERAGE_COLUMNS`), for the bands each kind is for; `all` comes first.
+
+    children = covered + gap + unknown. covered_share is the proven share, covered / children; with unknown children the
+    truth may be higher; NaN where nothing is known or no child lives.
+    mean_walk_m is over the covered children; mean_walk_min is that walk at the band's speed (metres per second).
+    """
+    sums = UnitSums(origins["unit_id"], units)
+    blocks = []
+    for kind in coverage.status.columns:
+        codes = coverage.status[kind].cat.codes.to_numpy()
+        metres = np.nan_to_num(coverage.metres[kind].to_numpy())
+        for band in catalog.kinds()[kind].bands:
+            children = origins[children_column(band)].to_numpy(dtype=float)
+            by_status = {status: sums(children * (codes == code)) for code, status in enumerate(STATUSES)}
+            walked = sums(children * metres * (codes == STATUSES.index(COVERED)))
+            mean_walk_m = ratio(walked, by_status[COVERED])
+            total = by_status[COVERED] + by_status[GAP] + by_status[UNKNOWN]
+            blocks.append(
+                sums.labels().assign(
+                    kind=kind,
+                    band=band,
+                    limit_m=float(coverage.norms[kind].limit_m),
+                    children=total,
+                    covered=by_status[COVERED],
+                    gap=by_status[GAP],
+                    unknown=by_status[UNKNOWN],
+                    covered_share=proven_share(by_status[COVERED], by_status[UNKNOWN], total),
+                    mean_walk_m=mean_walk_m,
+                    mean_walk_min=mean_walk_m / speeds_ms[band] / 60,
+                )
+            )
+    table = pd.concat(blocks, ignore_index=True)
+    return table.sort_values("rank", kind="stable", ignore_index=True)[list(COVERAGE_COLUMNS)]
+
+
+def _near_detached(nearest: NearestCosts, study: Study, limits_m: dict[str, float]) -> np.ndarray:
+    """Origin × kind: does a facility that the streets do not reach lie within the limit in a straight line?
+
+    Such an origin may well be served: the walk is not known to be longer than the limit.
+    """
+    near = np.zeros((len(study.origins), len(limits_m)), dtype=bool)
+    detached = study.facilities[study.facilities["facility_id"].isin(nearest.detached)]
+    tree = shapely.STRtree(study.origins.geometry.to_numpy())
+    for position, (kind, limit_m) in enumerate(limits_m.items()):
+        shapes = detached.geometry[detached["kind"] == kind].to_numpy()
+        near[tree.query(shapes, predicate="dwithin", distance=limit_m)[1], position] = True
+    return near

@@ -1,0 +1,192 @@
+"""One plan, start to finish: the only place that knows the order of the steps."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from cfc_geo import catalog
+from cfc_geo.errors import Findings, NetworkError
+from cfc_geo.inputs.study import horizon_m, read_study
+from cfc_geo.model import Attachment, Coverage, Network, Result, Study
+from cfc_geo.network.costs import attach, nearest_costs, travel_costs
+from cfc_geo.network.graph import build_network
+from cfc_geo.plan import Plan
+from cfc_geo.questions.access import count_children_within
+from cfc_geo.questions.circle import judge_circle, sum_circle
+from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
+from cfc_geo.tables import EVIDENCE, FACILITY_RESULT_COLUMNS, children_columns
+
+Progress = Callable[[str], None]
+"""Told the name of each stage as it begins: a key of `words/run.toml`."""
+
+
+def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
+    """Answer the question of `plan`.
+
+    Raises `DataError` or `NetworkError`, with every fault at once, before anything is computed.
+    """
+    clock = Clock(progress)
+    with clock("read"):
+        study = read_study(plan)
+    with clock("network"):
+        network, attachment, findings = join_network(plan, study)
+    with clock("nearest"):
+        norms, baskets = plan.resolved_norms(), plan.resolved_baskets()
+        kinds = kinds_in_question(study, norms, baskets)
+        nearest = nearest_costs(network, attachment, study.facilities, kinds=kinds, horizon_m=horizon_m(plan))
+    with clock("pairs"):
+        tested = study.facilities[study.facilities["kind"].isin(kinds)]
+        limit_m = tested.set_index("facility_id")["kind"].map({kind: norms[kind].limit_m for kind in kinds})
+        costs = travel_costs(network, attachment, tested, horizon_m=limit_m)
+    with clock("coverage"):
+        speeds_ms = {band: plan.speed_ms(band) for band in catalog.bands()}
+        coverage = measure_coverage(nearest, study, norms)
+        coverage_by_unit = sum_coverage(coverage, study.origins, study.units, speeds_ms)
+        circle = judge_circle(coverage, baskets)
+        circle_by_unit = sum_circle(coverage, circle, baskets, study.origins, study.units)
+        children_within = count_children_within(costs, study.origins, tested)
+    return Result(
+        plan=plan,
+        study=study,
+        coverage=coverage,
+        baskets=baskets,
+        coverage_by_unit=coverage_by_unit,
+        circle_by_unit=circle_by_unit,
+        facilities=_facilities_table(study, attachment, children_within),
+        cells=_cells_table(study, attachment, coverage, circle),
+        findings=(*study.findings, *findings, *_note_norms(plan, kinds, study)),
+        audit=_audit(study, network, attachment),
+        timings_s=clock.seconds,
+    )
+
+
+def check_plan(plan: Plan) -> Findings:
+    """Read and check everything that `run_plan` would, and compute nothing. Raises as `run_plan` does."""
+    study = read_study(plan)
+    _, _, findings = join_network(plan, study)
+    kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
+    return Findings([*study.findings, *findings, *_note_norms(plan, kinds, study)])
+
+
+def join_network(plan: Plan, study: Study) -> tuple[Network, Attachment, Findings]:
+    """The network, where origins and entrances attach to it, and what a planner should know of both."""
+    findings = Findings()
+    network = build_network(study.streets, study.nodes)
+    attachment = attach(network, study.origins, study.entrances, limit_m=plan.walk.snap_limit_m)
+    _check_attachment(plan, study, network, attachment, findings)
+    findings.raise_errors(NetworkError)
+    return network, attachment, findings
+
+
+class Clock:
+    """Measures stages and announces them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        self._progress(stage)
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+
+
+# --------------------------------------------------------------------------------------------- what a planner must know
+
+
+def _check_attachment(plan: Plan, study: Study, network: Network, attachment: Attachment, findings: Findings) -> None:
+    limit_m = plan.walk.snap_limit_m
+    far = ~attachment.origins.attached
+    children = study.origins[children_columns()].sum(axis=1).to_numpy()
+    if far.all():
+        findings.error("streets.none_near_population", plan.streets.file, limit_m=limit_m)
+    elif (lost := children[far].sum()) > 0:
+        percent = float(100 * lost / children.sum())
+        findings.warning(
+            "streets.cells_far", plan.streets.file, children=float(round(lost, 1)), percent=percent, limit_m=limit_m
+        )
+    attached = study.entrances["facility_id"][attachment.entrances.attached]
+    cut_off = set(study.entrances["facility_id"]) - set(attached)
+    if len(cut_off):
+        findings.warning("facilities.far", "", ids=sorted(cut_off)[:8], count=len(cut_off), limit_m=limit_m)
+    outside_main = np.delete(network.component_m, network.component_m.argmax())
+    if len(outside_main):
+        km = round(float(outside_main.sum()) / 1000, 1)
+        findings.warning("streets.islands", plan.streets.file, count=len(outside_main), km=km)
+
+
+def _note_norms(plan: Plan, kinds: list[str], study: Study) -> Findings:
+    findings = Findings()
+    for change in plan.norms.override:
+        findings.warning("norms.overridden", plan.file.name, kind=change.kind, limit_m=change.limit_m, why=change.why)
+    norms = plan.resolved_norms()
+    if assumed := [kind for kind in kinds if norms[kind].certainty in ("A", "B")]:
+        findings.warning("norms.assumed", plan.file.name, kinds=assumed)
+    found = set(study.facilities["kind"])
+    if absent := [kind for kind in kinds if kind not in study.surveyed and kind not in found]:
+        findings.warning("coverage.not_listed", plan.file.name, kinds=absent)
+    if partly := [kind for kind in kinds if kind not in study.surveyed and kind in found]:
+        findings.warning("coverage.partly_listed", plan.file.name, kinds=partly)
+    return findings
+
+
+def _audit(study: Study, network: Network, attachment: Attachment) -> dict[str, float]:
+    """Counts that must add up, and how well cells and facilities sit on the streets."""
+    snap_m = attachment.origins.snap_m[attachment.origins.attached]
+    far = ~attachment.origins.attached
+    children = study.origins[children_columns()].sum(axis=1).to_numpy()
+    main = network.component_m.max()
+    return {
+        **study.audit,
+        "cells_not_attached": float(far.sum()),
+        "children_not_attached": float(children[far].sum()),
+        "snap_m_median": float(np.median(snap_m)),
+        "snap_m_max": float(snap_m.max()),
+        "facilities": float(len(study.facilities)),
+        "facilities_outside_units": float((study.facilities["unit_id"] == "").sum()),
+        "facilities_without_capacity": float(study.facilities["capacity"].isna().sum()),
+        "street_segments": float(len(study.streets)),
+        "street_km": float(study.streets["length_m"].sum() / 1000),
+        "street_km_outside_main_network": float((network.component_m.sum() - main) / 1000),
+        "street_islands": float(len(network.component_m) - 1),
+    }
+
+
+# -------------------------------------------------------------------------------------------------------- result tables
+
+
+def _facilities_table(study: Study, attachment: Attachment, children_within: pd.Series) -> gpd.GeoDataFrame:
+    """One row a facility: its shortest access leg, its entrances, the weakest evidence among them, and its children."""
+    entrances = study.entrances.assign(
+        snap_m=attachment.entrances.snap_m,
+        evidence=pd.Categorical(study.entrances["evidence"], EVIDENCE, ordered=True),
+    )
+    by_facility = entrances.groupby("facility_id", sort=False)
+    summary = by_facility.agg(snap_m=("snap_m", "min"), entrances=("snap_m", "count"), evidence=("evidence", "max"))
+    table = study.facilities.merge(summary, left_on="facility_id", right_index=True, how="left")
+    table["entrances"] = table["entrances"].fillna(0).astype(int)
+    table["evidence"] = table["evidence"].astype(object).where(table["evidence"].notna(), "")
+    reached = table["entrances"] > 0
+    table["children_within"] = children_within.reindex(table["facility_id"]).where(reached.to_numpy()).to_numpy()
+    return table[[*FACILITY_RESULT_COLUMNS, "geometry"]].reset_index(drop=True)
+
+
+def _cells_table(study: Study, attachment: Attachment, coverage: Coverage, circle: pd.DataFrame) -> gpd.GeoDataFrame:
+    """One row an origin, with its answer for every kind and for the circle of every band."""
+    columns: dict[str, object] = {
+        name: study.origins[name] for name in ("origin_id", "unit_id", *children_columns(), "residents")
+    }
+    columns["snap_m"] = attachment.origins.snap_m
+    for kind in coverage.status.columns:
+        columns[f"{kind}_nearest_id"] = coverage.nearest_id[kind].to_numpy()
+        columns[f"{kind}_m"] = coverage.metres[kind].to_numpy()
+        columns[f"{kind}_status"] = coverage.status[kind].array
+    for band in circle.columns:
+        columns[f"circle_{band.replace('-', '_')}"] = circle[band].array
+    return gpd.GeoDataFrame(columns, geometry=study.origins.geometry.to_numpy(), crs=study.crs)
