@@ -1,0 +1,1 @@
+"""Readers of a finished Result: they write files and compute nothing."""

@@ -1,0 +1,195 @@
+"""A result folder, whole or not at all.
+
+Everything is written into a hidden folder beside the final one, checked, flushed to the disk, and then exchanged with the
+old result in one step. Whoever looks, and whenever the program dies, the folder holds the old result or the new one.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cfc_geo.errors import Findings, OutputError
+from cfc_geo.model import Result
+from cfc_geo.outputs import lock, swap
+from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, write_resolved_plan, write_run_record
+from cfc_geo.outputs.tables import csv_tables, write_cells, write_csv
+from cfc_geo.plan import Plan
+
+MAX_NAME_BYTES = 200
+RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)),
+}
+"""Names that Windows keeps for devices, whatever follows the first dot."""
+UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+
+LITTER = re.compile(
+    r"\.DS_Store|Thumbs\.db|desktop\.ini|\._.*|~\$.*|\.~lock\..*|result\.gpkg-(wal|shm|journal)",
+    re.IGNORECASE,
+)
+"""What other programs leave in a folder by merely looking into it."""
+
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+LITTLE_ROOM_BYTES = 1_000_000
+
+
+def write_result(result: Result, out_dir: Path, lang: str) -> Path:
+    """Write everything about `result` into `out_dir/<name of the plan file>/` and return that folder.
+
+    An old result there is replaced in one step. Raises `OutputError`, with the folder as it was, if it cannot be written,
+    holds something that this program did not write, or is being written by another run.
+    """
+    folder = check_folder(result.plan, out_dir)
+    with _as_output_errors(folder), _made(folder.parent), lock.held(folder):
+        swap.recover(folder)
+        check_folder(result.plan, out_dir)
+        new = swap.beside(folder, secrets.token_hex(4))
+        try:
+            new.mkdir()
+            write_files(result, new, lang)
+            swap.flush(new)
+            swap.exchange(new, folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)  # what failed or, after the exchange, the old result
+    return folder
+
+
+def write_files(result: Result, folder: Path, lang: str) -> None:
+    """All files of a result into `folder`, which is empty; `run.json`, which lists the others, comes last.
+
+    One after the other: on two threads it took longer, because writing holds the interpreter's lock throughout.
+    """
+    from cfc_geo.outputs.geopackage import write_geopackage
+    from cfc_geo.outputs.workbook import write_workbook
+
+    for name, table in csv_tables(result).items():
+        write_csv(table, folder / name)
+    write_cells(result, folder / "cells.parquet")
+    write_geopackage(result, folder / "result.gpkg", lang)
+    write_workbook(result, folder / "workbook.xlsx", lang)
+    write_map(result, folder / "map.html", lang)
+    write_resolved_plan(result.plan, folder / "plan.resolved.toml")
+    write_run_record(result, folder / RUN_RECORD, list(folder.iterdir()))
+
+
+def write_map(result: Result, path: Path, lang: str) -> None:
+    """The map, one page that needs no other file. Raises `OSError`."""
+    from cfc_geo.outputs.maps import draw_map
+
+    path.write_text(draw_map(result, lang), encoding="utf-8", newline="\n")
+
+
+def check_folder(plan: Plan, out_dir: Path) -> Path:
+    """The folder a result of `plan` goes to in `out_dir`; looks, and changes nothing.
+
+    Raises `OutputError` if its name is not safe, it lies outside `out_dir`, or it holds what this program did not write.
+    """
+    findings = Findings()
+    name, folder = plan.file.stem, out_dir / plan.file.stem
+    if not _is_plain_name(name) or UNSAFE.search(plan.file.name):
+        findings.error("output.name", plan.file.name, name=name)
+    elif out_dir.exists() and not out_dir.is_dir():
+        findings.error("output.not_a_folder", str(out_dir))
+    elif folder.is_symlink() or folder.resolve().parent != out_dir.resolve():
+        findings.error("output.link", str(folder))
+    elif foreign := _foreign_files(folder):
+        findings.error("output.not_ours", str(folder), files=foreign[:5])
+    findings.raise_errors(OutputError)
+    return folder
+
+
+def same_folder(plans: Iterable[Path]) -> list[Path]:
+    """Plan files whose results would go to one folder, because their names differ in case at most."""
+    plans = list(plans)
+    names = [plan.stem.casefold() for plan in plans]
+    return [plan for plan, name in zip(plans, names, strict=True) if names.count(name) > 1]
+
+
+# ------------------------------------------------------------------------------------------------------------ refusals
+
+
+def _is_plain_name(name: str) -> bool:
+    """Whether `name` can name a folder on every system, and cannot lead elsewhere."""
+    safe = (
+        bool(name) and not UNSAFE.search(name) and not name.startswith(".") and not name.endswith((".", " "))
+    )
+    return (
+        safe
+        and len(os.fsencode(name)) <= MAX_NAME_BYTES
+        and name.split(".")[0].strip().casefold() not in RESERVED
+    )
+
+
+def _foreign_files(folder: Path) -> list[str]:
+    """What `folder` holds that this program did not write; nothing if it is absent, empty, or one of its results."""
+    if not os.path.lexists(folder):
+        return []
+    if not folder.is_dir():
+        return [folder.name]
+    held = sorted(path.name for path in folder.iterdir() if not LITTER.fullmatch(path.name))
+    return [name for name in held if name not in _written_before(folder)]
+
+
+def _written_before(folder: Path) -> set[str]:
+    """The files of the result in `folder`, by its own record."""
+    try:
+        record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
+        return (
+            {RUN_RECORD, *(row["file"] for row in record["files"])} if record["program"] == PROGRAM else set()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+@contextlib.contextmanager
+def _as_output_errors(folder: Path) -> Iterator[None]:
+    """Turns what the system refuses into an `OutputError` that says how to mend it."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        findings = Findings()
+        reason = error.strerror or str(error)
+        if error.errno in NO_ROOM or _room_left(folder) < LITTLE_ROOM_BYTES:
+            findings.error("output.disk_full", str(folder))
+        elif error.errno in NOT_ALLOWED:
+            findings.error("output.not_allowed", str(folder))
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+            findings.error("output.not_a_folder", str(folder.parent))
+        else:
+            findings.error("output.failed", str(folder), reason=reason)
+        raise OutputError(findings) from error
+
+
+def _room_left(folder: Path) -> float:
+    for place in folder.parents:
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(place).free
+    return float("inf")
+
+
+# -------------------------------------------------------------------------------------------------------------- writing
+
+
+@contextlib.contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """`folder` exists; whatever of it had to be made goes again if nothing was put there."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for place in missing:
+            with contextlib.suppress(OSError):  # not empty: it holds the result
+                place.rmdir()

@@ -1,0 +1,163 @@
+"""result.gpkg: units, cells, facilities and streets with the figures of the tables, for QGIS and other GIS.
+
+Every field carries its heading as alias and its explanation as comment (the `gpkg_schema` extension, read by GDAL and QGIS).
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from cfc_geo import catalog
+from cfc_geo.model import Result
+from cfc_geo.tables import STREET_COLUMNS, UNIT_COLUMNS, children_column
+
+FIXED_DATE = "2000-01-01T00:00:00.000Z"
+"""Stands where GDAL would write the time of writing: equal results have equal bytes."""
+
+TYPE_NAMES = {
+    0: "Point",
+    1: "LineString",
+    3: "Polygon",
+    4: "MultiPoint",
+    5: "MultiLineString",
+    6: "MultiPolygon",
+}
+MULTI = {0: (4, shapely.multipoints), 1: (5, shapely.multilinestrings), 3: (6, shapely.multipolygons)}
+"""Shapely's type numbers; of a single shape: the multi-part type, and what makes one."""
+
+
+def layers(result: Result) -> dict[str, gpd.GeoDataFrame]:
+    """Layer name → table, in the order in which a GIS lists them."""
+    return {
+        "units": units_layer(result),
+        "cells": result.cells,
+        "facilities": result.facilities,
+        "streets": result.study.streets[[*STREET_COLUMNS, "geometry"]],
+    }
+
+
+def units_layer(result: Result) -> gpd.GeoDataFrame:
+    """One row a unit: children by band, the circle's share by band, and share covered and gap by kind and band."""
+    figures = _wide_figures(result)
+    units = result.study.units.merge(figures, left_on="unit_id", right_index=True, how="left", validate="1:1")
+    return units[[*UNIT_COLUMNS, *figures.columns, "geometry"]]
+
+
+def write_geopackage(result: Result, path: Path, lang: str) -> None:
+    """Write all layers. Raises `OSError`, also where GDAL's own error says less, and where a layer came out short."""
+    import pyogrio
+    from pyogrio.errors import (
+        CRSError,
+        DataLayerError,
+        DataSourceError,
+        FeatureError,
+        FieldError,
+        GeometryError,
+    )
+
+    tables = layers(result)
+    try:
+        with _settings():
+            for name, table in tables.items():
+                _write_layer(table, path, name, lang)
+        counts = {name: pyogrio.read_info(path, layer=name)["features"] for name in tables}
+    except (CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
+        full = "disk is full" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, f"{path.name}: {error}") from error
+    if short := [name for name, table in tables.items() if counts[name] != len(table)]:
+        raise OSError(errno.EIO, f"{path.name}: layers came out short: {short}")
+
+
+def _wide_figures(result: Result) -> pd.DataFrame:
+    """The figures of a unit side by side, by unit_id: the long tables turned, nothing computed."""
+    columns: dict[str, pd.Series] = {}
+    circle = {
+        band: rows.set_index("unit_id") for band, rows in result.circle_by_unit.groupby("band", sort=False)
+    }
+    for band, rows in circle.items():
+        columns[children_column(str(band))] = rows["children"]
+    for band, rows in circle.items():
+        columns[f"circle_{_suffix(band)}_share"] = rows["complete_share"]
+    for (kind, band), rows in result.coverage_by_unit.groupby(["kind", "band"], sort=False, observed=True):
+        by_unit = rows.set_index("unit_id")
+        columns[f"{kind}_{_suffix(band)}_share"] = by_unit["covered_share"]
+        columns[f"{kind}_{_suffix(band)}_gap"] = by_unit["gap"]
+    return pd.DataFrame(columns)
+
+
+def _suffix(band: object) -> str:
+    return str(band).replace("-", "_")
+
+
+def _write_layer(table: gpd.GeoDataFrame, path: Path, layer: str, lang: str) -> None:
+    import pyarrow as pa
+    import pyogrio
+
+    plain = table.assign(
+        **{name: table[name].astype(object) for name in table.columns if table[name].dtype == "category"}
+    )
+    shapes = _of_one_type(table.geometry)
+    plain = plain.set_geometry(shapes)
+    arrow = pa.table(plain.to_arrow(index=False, geometry_encoding="WKB"))
+    pyogrio.write_arrow(
+        pa.Table.from_arrays(
+            arrow.columns, schema=pa.schema([_described(field, lang) for field in arrow.schema])
+        ),
+        path,
+        layer=layer,
+        driver="GPKG",
+        geometry_name=table.geometry.name,
+        geometry_type=_type_of_layer(shapes),
+        crs=table.crs.to_string(),
+        append=path.exists(),
+    )
+
+
+def _described(field: Any, lang: str) -> Any:
+    """An Arrow field with the column's heading and explanation, under the keys that GDAL reads."""
+    column = catalog.column(field.name)
+    words = {
+        "GDAL:OGR:alternative_name": getattr(column, lang),
+        "GDAL:OGR:comment": getattr(column, f"help_{lang}"),
+    }
+    return field.with_metadata({**(field.metadata or {}), **({} if field.name == "geometry" else words)})
+
+
+def _of_one_type(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
+    """Single shapes as multi-part ones, where a layer holds both."""
+    for single, (multi, make) in MULTI.items():
+        if _types(shapes) == {single, multi}:
+            parts, owner = shapely.get_parts(shapes.to_numpy(), return_index=True)
+            return gpd.GeoSeries(make(parts, indices=owner), index=shapes.index, crs=shapes.crs)
+    return shapes
+
+
+def _type_of_layer(shapes: gpd.GeoSeries) -> str:
+    """The one type of all shapes, or "Unknown" where a layer mixes them (points and outlines of facilities)."""
+    types = _types(shapes)
+    return TYPE_NAMES[types.pop()] if len(types) == 1 else "Unknown"
+
+
+def _types(shapes: gpd.GeoSeries) -> set[int]:
+    return set(np.unique(shapely.get_type_id(shapes.to_numpy())).tolist())
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """While it lasts, GDAL writes `FIXED_DATE` as the time of writing, and leaves flushing to the caller."""
+    import pyogrio
+
+    settings = {"OGR_CURRENT_DATE": FIXED_DATE, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+    before = {name: pyogrio.get_gdal_config_option(name) for name in settings}
+    pyogrio.set_gdal_config_options(settings)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)

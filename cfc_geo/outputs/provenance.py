@@ -1,0 +1,170 @@
+"""What a result was made from and how: `run.json`, and the plan as merged and defaulted.
+
+No user, host or absolute path is written: a file is named as the plan names it, or by its last part.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from cfc_geo import catalog
+from cfc_geo.errors import Finding
+from cfc_geo.model import Result, Source
+from cfc_geo.plan import Plan
+
+PROGRAM = "cfc_geo"
+RUN_RECORD = "run.json"
+LIBRARIES = (
+    "geopandas",
+    "numba",
+    "numpy",
+    "osmium",
+    "pandas",
+    "pyarrow",
+    "pyogrio",
+    "pyproj",
+    "rasterio",
+    "shapely",
+    "xlsxwriter",
+)
+
+
+def write_run_record(result: Result, path: Path, written: Iterable[Path]) -> None:
+    """`run.json`, with name, size and SHA-256 of the `written` files. Raises `OSError`."""
+    record = run_record(result) | {"files": [_file_record(file) for file in sorted(written)]}
+    path.write_text(
+        json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False, default=_plain) + "\n",
+        encoding="utf-8",
+    )
+
+
+def run_record(result: Result) -> dict[str, Any]:
+    """All that `run.json` says, apart from the files beside it. Only `timings_s` differs between equal runs."""
+    return {
+        "program": PROGRAM,
+        "plan": {"name": result.plan.name, "why": result.plan.why, "file": result.plan.file.name},
+        "versions": versions(),
+        "inputs": [asdict(source) for source in shown_sources(result)],
+        "settings": settings(result),
+        "audit": {name: _number(value) for name, value in result.audit.items()},
+        "findings": [_finding_record(finding) for finding in shown_findings(result)],
+        "timings_s": dict(result.timings_s),
+    }
+
+
+def versions() -> dict[str, str]:
+    """This program, Python and the libraries that shape the figures."""
+    return {
+        PROGRAM: _version(PROGRAM),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in LIBRARIES},
+    }
+
+
+def settings(result: Result) -> dict[str, Any]:
+    """Everything that was decided, by the plan or by default: limits, baskets, speeds, snap limit, CRS."""
+    plan = result.plan
+    return {
+        "crs": result.study.crs,
+        "snap_limit_m": plan.walk.snap_limit_m,
+        "norms": {
+            "set": plan.norms.use,
+            "version": catalog.norm_set(plan.norms.use).version,
+            "limits": [asdict(norm) for norm in result.coverage.norms.values()],
+        },
+        "circle": {
+            "baskets": {band: list(kinds) for band, kinds in result.baskets.items()},
+            "why": plan.circle.why,
+        },
+        "walk": {"speeds": [speed_record(plan, band) for band in catalog.bands()], "why": plan.walk.why},
+        "population": {
+            "shares": dict(plan.population.shares or {}),
+            "shares_source": plan.population.shares_source,
+            "assumption": plan.population.assumption,
+        },
+        "surveyed": [kind for kind in catalog.kinds() if kind in result.study.surveyed],
+    }
+
+
+def speed_record(plan: Plan, band: str) -> dict[str, Any]:
+    """Walking speed of a band (metres per second), where it comes from and how certain it is."""
+    known = catalog.bands()[band]
+    source, certainty = (
+        (plan.walk.why, "plan") if band in plan.walk.speeds_ms else (known.speed_source, known.certainty)
+    )
+    return {"band": band, "speed_ms": plan.speed_ms(band), "speed_source": source, "certainty": certainty}
+
+
+def write_resolved_plan(plan: Plan, path: Path) -> None:
+    """The plan with all that it extends and every default, as a plan file. Raises `OSError`.
+
+    Its relative paths start at the folder of the original plan, so it runs again from there.
+    """
+    import tomli_w
+
+    heading = catalog.word("outputs.resolved", "zh", file=plan.file.name) + catalog.word(
+        "outputs.resolved", "en", file=plan.file.name
+    )
+    table = plan.model_dump(mode="json", exclude_none=True)
+    path.write_text(heading + "\n" + tomli_w.dumps(table), encoding="utf-8", newline="\n")
+
+
+# ------------------------------------------------------------------------------------------------- what may be shown
+
+
+def shown_file(file: str) -> str:
+    """`file` as the plan names it; of an absolute path only the last part."""
+    as_windows = PureWindowsPath(file)
+    return as_windows.name if as_windows.is_absolute() or as_windows.root else file
+
+
+def shown_sources(result: Result) -> list[Source]:
+    """The inputs, none by its absolute path."""
+    return [replace(source, file=shown_file(source.file)) for source in result.study.sources]
+
+
+def shown_findings(result: Result) -> list[Finding]:
+    """The findings, none with an absolute path; warnings first."""
+    shown = [replace(finding, file=shown_file(finding.file)) for finding in result.findings]
+    return sorted(shown, key=lambda finding: ("error", "warning", "note").index(finding.severity))
+
+
+def _finding_record(finding: Finding) -> dict[str, Any]:
+    texts = {f"text_{lang}": finding.text(lang) for lang in catalog.LANGUAGES}
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "file": finding.file,
+        "rows": list(finding.rows),
+        **texts,
+    }
+
+
+def _file_record(file: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    return {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy numbers, which findings may carry as rows, as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
