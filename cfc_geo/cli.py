@@ -1,0 +1,327 @@
+"""The command line: parse → one library call → print. The only module that prints.
+
+Exit codes: 0 fine, 1 a fault in plan or data, 2 wrong usage, 130 interrupted. Heavy modules are imported inside the
+verbs, so that help answers at once.
+"""
+
+import difflib
+import io
+import locale
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cfc_geo import catalog
+from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
+
+if TYPE_CHECKING:
+    from cfc_geo.model import Result
+    from cfc_geo.plan import Plan
+
+COMMAND = "cfc-geo"
+FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    lang = _language(arguments)
+    _say_utf8()
+    try:
+        outcome = build_command(lang).main(arguments, prog_name=COMMAND, standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except CfcError as error:
+        _print_findings(error.findings, lang)
+        return FAULT
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help() if error.ctx else "", file=sys.stderr)
+        return WRONG_USAGE
+    except click.UsageError as error:
+        print(_usage_text(error, lang), file=sys.stderr)
+        return WRONG_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        print("\n" + catalog.word("cli.interrupted", lang), file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def build_command(lang: str) -> click.Group:
+    """All verbs, with their help in `lang`."""
+
+    def say(key: str) -> str:
+        return catalog.word(f"cli.{key}", lang)
+
+    language = click.Option(["--lang"], type=click.Choice(catalog.LANGUAGES), help=say("lang.help"))
+    plan = click.Argument(["plan"], type=click.Path(path_type=Path), metavar=say("plan.metavar"))
+    plans = click.Argument(
+        ["plans"], type=click.Path(path_type=Path), nargs=-1, required=True, metavar=say("plan.metavar") + "…"
+    )
+    out = click.Option(
+        ["--out"], type=click.Path(path_type=Path), default=Path("out"), metavar="DIR", help=say("out.help")
+    )
+    folder = click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR")
+    group = _Group(
+        COMMAND, lang, help=say("group.help"), params=[language, _version_option(lang)], invoke_without_command=False
+    )
+    group.callback = lambda **_: None
+    for name, params, verb in (("run", [plans, out], run), ("check", [plan], check), ("new", [folder], new)):
+        about = say(f"{name}.help")
+        settings = {"params": [*params, language], "help": about, "short_help": about}
+        group.add_command(_Verb(name, lang, callback=_speaking(verb, lang), **settings))
+    return group
+
+
+# -------------------------------------------------------------------------------------------------------------- verbs
+
+
+def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
+    """Validate every plan, then run them one by one; each result appears whole or not at all."""
+    from cfc_geo.outputs.folder import check_folder, same_folder, write_result
+    from cfc_geo.run import run_plan
+
+    if repeated := same_folder(plans):
+        print(catalog.word("cli.run.same_stem", lang, plans=", ".join(map(str, repeated))), file=sys.stderr)
+        return WRONG_USAGE
+    loaded = _load_all(plans)
+    for plan in loaded:
+        check_folder(plan, out)
+    for plan in loaded:
+        start = time.perf_counter()
+        with _progress(lang) as announce:
+            result = run_plan(plan, announce)
+            announce("write")
+            folder = write_result(result, out, lang)
+        _print_summary(result, folder, time.perf_counter() - start, lang)
+    return 0
+
+
+def check(plan: Path, lang: str) -> int:
+    """Validate plan and data; print every finding."""
+    from cfc_geo.plan import load_plan
+    from cfc_geo.run import check_plan
+
+    try:
+        findings = check_plan(load_plan(plan))
+    except CfcError as error:
+        _print_findings(error.findings, lang)
+        faults = sum(finding.severity == "error" for finding in error.findings)
+        print(catalog.word("cli.check.faults", lang, plan=plan, count=faults), file=sys.stderr)
+        return FAULT
+    _print_findings(findings, lang, sys.stdout)
+    warnings = sum(finding.severity == "warning" for finding in findings)
+    print(catalog.word("cli.check.ok", lang, plan=plan, warnings=warnings))
+    return 0
+
+
+def new(folder: Path, lang: str) -> int:
+    """Write a commented starter plan and empty data files."""
+    from cfc_geo.outputs.starter import write_starter
+
+    try:
+        plan = write_starter(folder)
+    except OSError as error:
+        findings = Findings()
+        findings.error("output.failed", str(folder), reason=error.strerror or type(error).__name__)
+        raise OutputError(findings) from error
+    if plan is None:
+        print(catalog.word("cli.new.exists", lang, folder=folder), file=sys.stderr)
+        return FAULT
+    print(catalog.word("cli.new.done", lang, folder=folder, plan=plan))
+    return 0
+
+
+def _load_all(plans: tuple[Path, ...]) -> "list[Plan]":
+    """Every plan, checked. Raises `PlanError` with the faults of all of them."""
+    from cfc_geo.plan import load_plan
+
+    loaded, findings = [], Findings()
+    for path in plans:
+        try:
+            loaded.append(load_plan(path))
+        except PlanError as error:
+            findings.extend(finding for finding in error.findings if finding not in findings)
+    findings.raise_errors(PlanError)
+    return loaded
+
+
+# ----------------------------------------------------------------------------------------------------------- printing
+
+
+def _print_findings(findings: Sequence[Finding], lang: str, stream: Any = None) -> None:
+    for finding in findings:
+        label = catalog.word(f"cli.{finding.severity}", lang)
+        print(f"{label}: {finding.text(lang)}", file=stream or sys.stderr)
+
+
+def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) -> None:
+    from cfc_geo.tables import ALL_UNITS
+
+    def say(key: str, **values: Any) -> None:
+        print(catalog.word(f"cli.run.{key}", lang, **values))
+
+    say("done", plan=result.plan.file, folder=folder, seconds=f"{seconds:.1f}")
+    circle = result.circle_by_unit
+    for row in circle[circle["unit_id"] == ALL_UNITS].itertuples():
+        share = "–" if row.children == 0 else f"{row.complete_share:.1%}"
+        say("circle", band=catalog.band_name(row.band, lang), children=f"{row.children:,.0f}", share=share)
+    say("open", map=folder / "map.html")
+    if count := sum(finding.severity == "warning" for finding in result.findings):
+        say("warnings", count=count)
+
+
+@contextmanager
+def _progress(lang: str) -> Any:
+    """A function that shows the current stage on a terminal's error stream, and nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda stage: None
+        return
+
+    def announce(stage: str) -> None:
+        print(f"\r\x1b[K… {catalog.word(f'run.{stage}', lang)}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield announce
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _say_utf8() -> None:
+    """No text, Chinese on a terminal of another encoding or a file name that is no Unicode, may end in an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _language(arguments: Sequence[str]) -> str:
+    """`--lang` if it is given (wherever), else the locale's: Chinese for zh_*, English for all others."""
+    for position, argument in enumerate(arguments):
+        given = argument.removeprefix("--lang=") if argument.startswith("--lang=") else None
+        if argument == "--lang" and position + 1 < len(arguments):
+            given = arguments[position + 1]
+        if given in catalog.LANGUAGES:
+            return given
+    set_by = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), None)
+    return "zh" if (set_by or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+# ----------------------------------------------------------------------------------------- click, in two languages
+
+
+class _Formatter(click.HelpFormatter):
+    """Click's help layout with its own three words in the user's language."""
+
+    lang = "en"
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, catalog.word("cli.usage", self.lang))
+
+    def section(self, name: str) -> Any:
+        return super().section(catalog.word(f"cli.{name.lower()}", self.lang))
+
+
+class _Context(click.Context):
+    def make_formatter(self) -> click.HelpFormatter:
+        formatter = _Formatter(width=self.terminal_width, max_width=100)
+        formatter.lang = self.command.lang  # type: ignore[attr-defined]
+        return formatter
+
+
+class _Verb(click.Command):
+    context_class = _Context
+
+    def __init__(self, name: str, lang: str, **settings: Any) -> None:
+        super().__init__(name, add_help_option=False, options_metavar="[--…]", **settings)
+        self.lang = lang
+        self.params.append(_help_option(lang))
+
+
+class _Group(click.Group):
+    context_class = _Context
+
+    def __init__(self, name: str, lang: str, **settings: Any) -> None:
+        super().__init__(
+            name,
+            add_help_option=False,
+            options_metavar="[--…]",
+            subcommand_metavar="run | check | new",
+            no_args_is_help=True,
+            **settings,
+        )
+        self.lang = lang
+        self.params.append(_help_option(lang))
+
+
+def _help_option(lang: str) -> click.Option:
+    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+
+    text = catalog.word("cli.help.help", lang)
+    return click.Option(["--help", "-h"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=text)
+
+
+def _version_option(lang: str) -> click.Option:
+    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            from importlib.metadata import version
+
+            click.echo(version("cfc_geo"))
+            ctx.exit()
+
+    text = catalog.word("cli.version.help", lang)
+    return click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=text)
+
+
+def _speaking(verb: Any, lang: str) -> Any:
+    """A verb that gets the language already chosen, whether `--lang` stands before or after it."""
+
+    def call(**arguments: Any) -> int:
+        arguments["lang"] = lang
+        return int(verb(**arguments))
+
+    return call
+
+
+def _usage_text(error: click.UsageError, lang: str) -> str:
+    """Click's usage errors in the user's language, with the nearest right word and where help is."""
+
+    def say(key: str, **values: Any) -> str:
+        return catalog.word(f"cli.{key}", lang, **values)
+
+    def near(name: str, known: Sequence[str]) -> str:
+        found = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        return say("did_you_mean", near=found[0]) if found else ""
+
+    context = error.ctx
+    known = [option for param in context.command.params for option in param.opts] if context else []
+    match error:
+        case click.NoSuchOption():
+            text = say("no_such_option", name=error.option_name, near=near(error.option_name, known))
+        case click.exceptions.NoSuchCommand():
+            text = say("no_such_verb", name=error.command_name, near=near(error.command_name, ["run", "check", "new"]))
+        case click.MissingParameter():
+            text = say("missing_argument", name=error.param.make_metavar(context) if error.param and context else "")
+        case click.BadParameter(param=click.Parameter(type=click.Choice() as choice) as param):
+            text = say("bad_choice", name=param.opts[-1], choices=", ".join(choice.choices))
+        case click.BadOptionUsage() if "requires an argument" in error.message:
+            text = say("no_value", name=error.option_name)
+        case _ if extra := re.search(r"unexpected extra arguments? \((.*)\)", error.message):
+            text = say("extra_argument", values=extra[1])
+        case _:
+            text = say("bad_usage", reason=error.message)
+    command = context.command_path if context else COMMAND
+    return f"{say('error')}: {text}\n{say('see_help', command=command)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
