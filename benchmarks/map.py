@@ -2,8 +2,8 @@
 
     python benchmarks/map.py [--smallest] [--keep FILE]
 
-Prints cells, segments, seconds to draw, MB of the page and, where there is a Chromium, seconds from opening to ready and
-frames a second while the map is dragged.
+Prints cells, segments, seconds to draw, MB of the page and, where there is a Chromium, seconds from opening to ready
+and frames a second while the map is dragged.
 """
 
 import argparse

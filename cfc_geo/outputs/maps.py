@@ -117,9 +117,8 @@ def draw_map(result: Result, lang: str) -> str:
     """The map of `result` as one HTML page in `lang` ('zh' or 'en'). The same result gives the same text."""
     basemap = _basemap(result.plan)
     frame = _frame(result)
-    page = _inlined(_shell(frame.centre), lang)
-    page = page.replace("</body>", _data_block(_payload(result, frame, basemap, lang)) + "</body>", 1)
-    return _sealed(page, basemap["hosts"])
+    page = _sealed(_inlined(_shell(frame.centre), lang), basemap["hosts"])
+    return page.replace("</body>", _data_block(_payload(result, frame, basemap, lang)) + "</body>", 1)
 
 
 # ------------------------------------------------------------------------------------------------ from metres to page
@@ -553,7 +552,7 @@ def _assumptions(plan: Plan, basemap: Mapping[str, Any], lang: str) -> list[str]
 
 def _warnings(findings: Iterable[Finding], lang: str) -> list[str]:
     """The warnings among `findings`; of many, the first and how many more."""
-    told = ("population.assumption", "norms.overridden")  # among the assumptions
+    told = ("population.assumption", "population.shares", "norms.overridden")  # among the assumptions
     lines = [one.text(lang) for one in findings if one.severity == "warning" and one.code not in told]
     rest = len(lines) - SHOWN_WARNINGS
     return lines[:SHOWN_WARNINGS] + ([catalog.word("map.more_warnings", lang, n=rest)] if rest > 0 else [])
@@ -631,7 +630,7 @@ def _shell(centre: tuple[float, float]) -> str:
             self._name, self._id, self.names = "furniture", "cfc", list(names)
 
     shell = Map(
-        location=centre, zoom_start=13, tiles=None, zoom_control=False, attributionControl=False, zoomSnap=0.5,
+        location=centre, zoom_start=13, tiles=None, zoom_control=False, attributionControl=False, zoomSnap=0.25,
         fadeAnimation=False, minZoom=8, maxZoom=19,
     )  # fmt: skip
     shell._name, shell._id = "map", "cfc"
@@ -712,7 +711,7 @@ def _data_block(payload: Mapping[str, Any]) -> str:
 
 
 def _sealed(page: str, image_hosts: Sequence[str]) -> str:
-    """`page` with a policy that lets its own scripts and styles run, and nothing else."""
+    """`page`, which holds no data yet, with a policy that lets its own scripts and styles run, and nothing else."""
     scripts = [_hash(text) for text in re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)]
     styles = [_hash(text) for text in re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)]
     policy = "; ".join(

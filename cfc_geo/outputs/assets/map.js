@@ -151,7 +151,7 @@ var cfc = (function () {
   // ---------------------------------------------------------------------------------------------- 3 canvas layers
 
   const CanvasLayer = L.GridLayer.extend({
-    options: { tileSize: TILE, keepBuffer: 1, updateWhenZooming: false, className: "cfc-canvas", maxZoom: 19 },
+    options: { tileSize: TILE, keepBuffer: 1, updateWhenZooming: false, className: "cfc-canvas", noWrap: true },
 
     createTile(coords) {
       const tile = L.DomUtil.create("canvas");
@@ -160,12 +160,23 @@ var cfc = (function () {
     },
 
     _paint(tile, coords) {
-      const ratio = Math.max(window.devicePixelRatio || 1, this.ratio || 1);
-      tile.width = tile.height = TILE * ratio;
-      const ctx = tile.getContext("2d", { alpha: this.options.name !== "cells" || data.basemap.tiles.length > 0 });
-      ctx.scale(ratio, ratio);
-      ctx.lineJoin = ctx.lineCap = "round";
-      PAINT[this.options.name](ctx, viewOf(coords, ratio));
+      const view = viewOf(coords.z, coords.x * TILE, coords.y * TILE, TILE, TILE);
+      const opaque = this.options.name === "cells" && !data.basemap.tiles.length;
+      PAINT[this.options.name](pen(tile, view, opaque), view);
+    },
+
+    /* As in GridLayer, but tiles are drawn for zooms between whole ones too, not stretched: stretching canvases without
+     * a graphics card is slow, and blurred. */
+    _setView(center, zoom, noPrune, noUpdate) {
+      if (!noUpdate) {
+        this._tileZoom = zoom;
+        this._updateLevels();
+        this._resetGrid();
+        this._update(center);
+        if (!noPrune) this._pruneTiles();
+        this._noPrune = Boolean(noPrune);
+      }
+      this._setZoomTransforms(center, zoom);
     },
 
     /* Draw all tiles anew where they are, so that nothing flickers. */
@@ -178,17 +189,26 @@ var cfc = (function () {
     return new CanvasLayer({ name, pane: name });
   }
 
-  /* How a tile sees the data: x on the tile = a · step + bx, and the box of steps it shows, with a margin. */
-  function viewOf(coords, ratio) {
-    const world = 256 * Math.pow(2, coords.z), frame = data.frame;
+  /* How a canvas sees the data: x on it = a · step + bx, and the box of steps it shows, with a margin. `left` and `top`
+   * are its corner in pixels of the whole world. */
+  function viewOf(zoom, left, top, width, height) {
+    const world = 256 * Math.pow(2, zoom), frame = data.frame;
     const a = (frame.step / EARTH_M) * world;
-    const bx = (frame.west / EARTH_M + 0.5) * world - coords.x * TILE;
-    const by = (0.5 - frame.north / EARTH_M) * world - coords.y * TILE;
+    const bx = (frame.west / EARTH_M + 0.5) * world - left;
+    const by = (0.5 - frame.north / EARTH_M) * world - top;
     const margin = 24;
-    const box = [(-margin - bx) / a, (-margin - by) / a, (TILE + margin - bx) / a, (TILE + margin - by) / a];
-    const k = Math.pow(2, coords.z - map.getZoom());
-    const perMetre = a / 0.5;
-    return { a, bx, by, box, ratio, zoom: map.getZoom(), k: k > 0.6 && k < 1.7 ? k : 1, perMetre };
+    const box = [(-margin - bx) / a, (-margin - by) / a, (width + margin - bx) / a, (height + margin - by) / a];
+    return { a, bx, by, box, zoom, width, height, ratio: window.devicePixelRatio || 1 };
+  }
+
+  /* The drawing context of an emptied canvas, in CSS pixels. */
+  function pen(canvas, view, opaque) {
+    canvas.width = view.width * view.ratio;
+    canvas.height = view.height * view.ratio;
+    const ctx = canvas.getContext("2d", { alpha: !opaque });
+    ctx.scale(view.ratio, view.ratio);
+    ctx.lineJoin = ctx.lineCap = "round";
+    return ctx;
   }
 
   function stepsOf(latlng) {
@@ -235,7 +255,7 @@ var cfc = (function () {
   function strokeAll(ctx, store, view, colour, width) {
     traceAll(ctx, store, view, false, 0.8);
     ctx.strokeStyle = colour;
-    ctx.lineWidth = width * view.k;
+    ctx.lineWidth = width;
     ctx.stroke();
   }
 
@@ -249,18 +269,17 @@ var cfc = (function () {
   function pattern(ctx, status, view) {
     const size = 8, tile = document.createElement("canvas");
     tile.width = tile.height = size * view.ratio;
-    const pen = tile.getContext("2d");
-    pen.scale(view.ratio, view.ratio);
-    pen.strokeStyle = pen.fillStyle = COLOURS.hatch[status];
+    const brush = tile.getContext("2d");
+    brush.scale(view.ratio, view.ratio);
+    brush.strokeStyle = brush.fillStyle = COLOURS.hatch[status];
+    brush.beginPath();
     if (status === GAP) {
-      pen.lineWidth = 1;
-      pen.beginPath();
-      for (const shift of [-size, 0, size]) { pen.moveTo(shift - 1, size + 1); pen.lineTo(shift + size + 1, -1); }
-      pen.stroke();
+      for (const shift of [-size, 0, size]) { brush.moveTo(shift - 1, size + 1); brush.lineTo(shift + size + 1, -1); }
+      brush.stroke();
     } else {
-      pen.beginPath();
-      pen.arc(2, 2, 0.9, 0, 7); pen.arc(6, 6, 0.9, 0, 7);
-      pen.fill();
+      brush.arc(2, 2, 0.9, 0, 7);
+      brush.arc(6, 6, 0.9, 0, 7);
+      brush.fill();
     }
     const made = ctx.createPattern(tile, "repeat");
     made.setTransform(new DOMMatrix().scale(1 / view.ratio));
@@ -270,7 +289,7 @@ var cfc = (function () {
   function paintGround(ctx, view) {
     if (!data.basemap.tiles.length) {
       ctx.fillStyle = COLOURS.paper;
-      ctx.fillRect(0, 0, TILE, TILE);
+      ctx.fillRect(0, 0, view.width, view.height);
     }
     if (!shown.ground) return;
     const { green, water, building } = shapes.backdrop;
@@ -305,7 +324,7 @@ var cfc = (function () {
         if (view.zoom >= 15.5) {
           ctx.globalAlpha = 0.5;
           ctx.strokeStyle = "#fff";
-          ctx.lineWidth = 0.8 * view.k;
+          ctx.lineWidth = 0.8;
           ctx.stroke();
         }
       }
@@ -317,7 +336,7 @@ var cfc = (function () {
     ctx.beginPath();
     trace(ctx, shapes.cells, selected.index, view, true, 0);
     ctx.strokeStyle = COLOURS.ink;
-    ctx.lineWidth = 2 * view.k;
+    ctx.lineWidth = 2;
     ctx.stroke();
   }
 
@@ -331,7 +350,7 @@ var cfc = (function () {
     const { id, parent } = data.units;
     if (!id.length) return;
     ctx.beginPath();
-    ctx.rect(0, 0, TILE, TILE);
+    ctx.rect(0, 0, view.width, view.height);
     for (let unit = 0; unit < id.length; unit++) {
       if (!id.includes(parent[unit]) || parent[unit] === id[unit]) trace(ctx, shapes.units, unit, view, true, 0.8);
     }
@@ -357,7 +376,7 @@ var cfc = (function () {
       strokeAll(ctx, road.lines, view, "#ebe5d8", wide - 0.4);
       strokeAll(ctx, major, view, COLOURS.street, wide);
       strokeAll(ctx, rail.lines, view, COLOURS.rail, 2.2);
-      ctx.setLineDash([5 * view.k, 5 * view.k]);
+      ctx.setLineDash([5, 5]);
       ctx.lineCap = "butt";
       strokeAll(ctx, rail.lines, view, "#fff", 1.2);
       ctx.setLineDash([]);
@@ -373,8 +392,8 @@ var cfc = (function () {
       ctx.beginPath();
       for (let unit = 0; unit < store.count; unit++) if (test(unit)) trace(ctx, store, unit, view, true, 0.8);
       ctx.strokeStyle = colour;
-      ctx.lineWidth = wide * view.k;
-      ctx.setLineDash(dash.map((length) => length * view.k));
+      ctx.lineWidth = wide;
+      ctx.setLineDash(dash);
       ctx.stroke();
       ctx.setLineDash([]);
     };
@@ -401,13 +420,13 @@ var cfc = (function () {
       ctx.fill();
       ctx.globalAlpha = 0.9;
       ctx.strokeStyle = kind.colour;
-      ctx.lineWidth = 1.2 * view.k;
+      ctx.lineWidth = 1.2;
       ctx.stroke();
       ctx.globalAlpha = 1;
     });
     if (shown.entrances) paintEntrances(ctx, view);
     if (selected && selected.what === "cell") paintChosenCell(ctx, view);
-    const size = symbolSize(view.zoom) * view.k;
+    const size = symbolSize(view.zoom);
     facilities.at.forEach(([x, y], facility) => {
       if (!visibleFacility(facility) || x < view.box[0] || x > view.box[2] || y < view.box[1] || y > view.box[3]) return;
       const kind = data.kinds[facilities.kind[facility]];
@@ -417,7 +436,7 @@ var cfc = (function () {
         ctx.beginPath();
         ctx.arc(view.a * x + view.bx, view.a * y + view.by, size * 1.9, 0, 7);
         ctx.strokeStyle = COLOURS.ink;
-        ctx.lineWidth = 2 * view.k;
+        ctx.lineWidth = 2;
         ctx.stroke();
       }
     });
@@ -451,10 +470,10 @@ var cfc = (function () {
     for (let i = 0; i < x.length; i++) {
       if (!facility[i] || !visibleFacility(facility[i] - 1)) continue;
       ctx.beginPath();
-      ctx.arc(view.a * x[i] + view.bx, view.a * y[i] + view.by, 2.6 * view.k, 0, 7);
+      ctx.arc(view.a * x[i] + view.bx, view.a * y[i] + view.by, 2.6, 0, 7);
       ctx.fillStyle = "#fff";
       ctx.strokeStyle = data.kinds[data.facilities.kind[facility[i] - 1]].colour;
-      ctx.lineWidth = 1.4 * view.k;
+      ctx.lineWidth = 1.4;
       ctx.fill();
       ctx.stroke();
     }
@@ -506,10 +525,13 @@ var cfc = (function () {
     return { all: tables.all, bands, of: (unit) => rows.get(JSON.stringify([unit, choice.kind, choice.band])) || {} };
   }
 
+  function defaultBand(kind) {
+    return bandsOf(kind).includes("6-11") ? "6-11" : bandsOf(kind)[0] || "";
+  }
+
   function choose(kind, band) {
     choice.kind = kind;
-    const bands = bandsOf(kind);
-    choice.band = bands.includes(band) ? band : bands.includes("6-11") ? "6-11" : bands[0] || "";
+    choice.band = bandsOf(kind).includes(band) ? band : defaultBand(kind);
     select(null);
     fillChoice();
     fillLegend();
@@ -694,14 +716,27 @@ var cfc = (function () {
     $("units").querySelector("summary").textContent =
       shown.level ? fill(words.units_level, { level: shown.level }) : words.units;
     $("units").hidden = !id.length;
+    $("units").classList.toggle("long", rows.length > 14);
   }
 
+  function listed(kind) {
+    return data.kinds[kind].surveyed || data.facilities.kind.includes(kind);
+  }
+
+  /* Fill the list of kinds; returns what to show first: the circle, or a kind where little is known of the circle. */
   function fillKinds() {
     const measured = Object.keys(data.kinds).filter((kind) => data.kinds[kind].norm && bandsOf(kind).length);
-    if (bandsOf("circle").length) $("kind").append(make("option", { value: "circle" }, words.circle));
-    $("kind").append(...measured.map((kind) => make("option", { value: kind }, data.kinds[kind].name)));
+    const options = measured.map((kind) => {
+      const { name } = data.kinds[kind];
+      return make("option", { value: kind }, listed(kind) ? name : fill(words.no_data, { kind: name }));
+    });
+    if (bandsOf("circle").length) options.unshift(make("option", { value: "circle" }, words.circle));
+    $("kind").append(...options);
     $("kind").addEventListener("change", () => choose($("kind").value, choice.band));
-    return bandsOf("circle").length ? "circle" : measured[0];
+    choice.kind = "circle";
+    choice.band = defaultBand("circle");
+    const { children, unknown } = figures.of(figures.all);
+    return children && unknown <= children / 2 ? "circle" : measured.find(listed) || options[0].value;
   }
 
   function fillLayers() {
@@ -1019,22 +1054,42 @@ var cfc = (function () {
     });
   }
 
-  /* Lay the page out for paper (A3 landscape), and back. */
+  /* Lay the page out for paper (A3 landscape), and back. On paper the map is one canvas: browsers print tiles that lie
+   * over one another as if they were opaque. */
   let screenView = null;
 
   function printLayout(on) {
     if (on === Boolean(screenView)) return;
     document.documentElement.classList.toggle("printing", on);
+    document.querySelectorAll("#cfc-panel details").forEach((one) => {
+      if (on) one.dataset.open = one.open ? "yes" : "";
+      one.open = on || Boolean(one.dataset.open);
+    });
     map.closePopup();
-    map.options.zoomSnap = on ? 0.1 : 0.5;
-    Object.values(layers).forEach((layer) => { layer.ratio = on ? 2 : 1; });
+    map.options.zoomSnap = on ? 0.05 : 0.25;
     const view = screenView;
     screenView = on ? { centre: map.getCenter(), zoom: map.getZoom() } : null;
     map.invalidateSize({ animate: false, pan: false });
-    if (on) fit(wholeBounds()); else map.setView(view.centre, view.zoom, { animate: false });
-    $("date").textContent = dataDate() + (on ? " · " + fill(words.printed, { date: new Date().toLocaleDateString(data.lang) }) : "");
-    repaint(...Object.keys(layers));
+    if (on) {
+      fit(wholeBounds());
+      paintPaper();
+    } else {
+      $("paper").remove();
+      map.setView(view.centre, view.zoom, { animate: false });
+    }
+    const today = fill(words.printed, { date: new Date().toLocaleDateString(data.lang) });
+    $("date").textContent = dataDate() + (on ? " · " + today : "");
     thinLabels();
+  }
+
+  function paintPaper() {
+    const { min } = map.getPixelBounds(), { x, y } = map.getSize();
+    const view = viewOf(map.getZoom(), min.x, min.y, x, y);
+    view.ratio = 3;
+    const paper = make("canvas", { id: "cfc-paper" });
+    const ctx = pen(paper, view, !data.basemap.tiles.length);
+    ["cells", "streets", "facilities"].forEach((name) => PAINT[name](ctx, view));
+    map.getContainer().append(paper);
   }
 
   function listenForPrint() {
@@ -1173,13 +1228,11 @@ var cfc = (function () {
     $("fold").addEventListener("click", () => fold(!$("panel").classList.contains("folded")));
     $("choose").addEventListener("submit", (event) => event.preventDefault());
     $("whole").addEventListener("click", () => fit(wholeBounds()));
-    choice.kind = kind;
-    choice.band = bandsOf(kind).includes("6-11") ? "6-11" : bandsOf(kind)[0];
-    choose(choice.kind, choice.band);
+    choose(kind, "6-11");
     fit(wholeBounds());
     Object.values(layers).forEach((layer) => layer.addTo(map));
     map.on("click", clicked);
-    map.on("zoomend", () => { repaint(...Object.keys(layers)); thinLabels(); });
+    map.on("zoomend", thinLabels);
     listenForPrint();
     thinLabels();
   }
