@@ -5,7 +5,7 @@ The files beside this one are the data; the functions here read them once. Nothi
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -148,30 +148,32 @@ def finding_text(
 ) -> str:
     """One line for one finding: `file, row 4: what is wrong → how to mend it`. `place` is (file, rows, row|feature).
 
-    It is one line whatever a file holds: line breaks, escapes and other marks that do not print become spaces.
+    It is one line whatever a file holds: line breaks become spaces, and other marks that do not print become �.
     """
     entry = _load("findings")[code]
-    filled = {name: _readable(value, lang) for name, value in values.items()}
+    filled = {
+        name: _readable(value, lang, kind_name if name in ("kind", "kinds") else None) for name, value in values.items()
+    }
     mend = entry.get(f"mend_{lang}", "").format_map(filled)
     line: str = _place(*place, lang) + entry[lang].format_map(filled) + (f" → {mend}" if mend else "")
-    return "".join(mark if mark.isprintable() else " " for mark in line)
+    return "".join(mark if mark.isprintable() else " " if mark.isspace() else "�" for mark in line)
 
 
 def _place(file: str, rows: tuple[int | str, ...], counted: str, lang: str) -> str:
     listed = word("place.list", lang).join(map(str, rows[:SHOWN_ROWS]))
     if len(rows) > SHOWN_ROWS:
-        listed = word("place.more", lang, listed=listed, count=len(rows), more=len(rows) - SHOWN_ROWS)
+        listed = word("place.more", lang, listed=listed, count=len(rows))
     where = word(f"place.{counted}{'s' if len(rows) > 1 else ''}", lang, listed=listed) if rows else ""
     parts = [part for part in (file, where) if part]
     return word("place.separator", lang).join(parts) + word("place.colon", lang) if parts else ""
 
 
-def _readable(value: Any, lang: str) -> str:
+def _readable(value: Any, lang: str, name_of: Callable[[str, str], str] | None = None) -> str:
     if isinstance(value, float):
         return f"{value:,.6g}" if abs(value) < 1e4 else f"{value:,.0f}"
     if isinstance(value, (list, tuple, set, frozenset)):
-        return word("place.list", lang).join(_readable(item, lang) for item in value)
-    return str(value)
+        return word("place.list", lang).join(_readable(item, lang, name_of) for item in value)
+    return name_of(str(value), lang) if name_of else str(value)
 
 
 @cache

@@ -1,7 +1,8 @@
 """A result folder, whole or not at all.
 
-Everything is written into a hidden folder beside the final one, checked, flushed to the disk, and then exchanged with the
-old result in one step. Whoever looks, and whenever the program dies, the folder holds the old result or the new one.
+Everything is written into a hidden folder beside the final one, checked, flushed to the disk, and then exchanged
+with the old result in one step. Whoever looks, and whenever the program dies, the folder holds the old result or the
+new one.
 """
 
 import contextlib
@@ -46,8 +47,8 @@ LITTLE_ROOM_BYTES = 1_000_000
 def write_result(result: Result, out_dir: Path, lang: str) -> Path:
     """Write everything about `result` into `out_dir/<name of the plan file>/` and return that folder.
 
-    An old result there is replaced in one step. Raises `OutputError`, with the folder as it was, if it cannot be written,
-    holds something that this program did not write, or is being written by another run.
+    An old result there is replaced in one step. Raises `OutputError`, with the folder as it was, if it cannot be
+    written, holds something that this program did not write, or is being written by another run.
     """
     folder = check_folder(result.plan, out_dir)
     with _as_output_errors(folder), _made(folder.parent), lock.held(folder):
@@ -92,7 +93,8 @@ def write_map(result: Result, path: Path, lang: str) -> None:
 def check_folder(plan: Plan, out_dir: Path) -> Path:
     """The folder a result of `plan` goes to in `out_dir`; looks, and changes nothing.
 
-    Raises `OutputError` if its name is not safe, it lies outside `out_dir`, or it holds what this program did not write.
+    Raises `OutputError` if its name is not safe, it lies outside `out_dir`, or it holds what this program did not
+    write.
     """
     findings = Findings()
     name, folder = plan.file.stem, out_dir / plan.file.stem
@@ -120,14 +122,8 @@ def same_folder(plans: Iterable[Path]) -> list[Path]:
 
 def _is_plain_name(name: str) -> bool:
     """Whether `name` can name a folder on every system, and cannot lead elsewhere."""
-    safe = (
-        bool(name) and not UNSAFE.search(name) and not name.startswith(".") and not name.endswith((".", " "))
-    )
-    return (
-        safe
-        and len(os.fsencode(name)) <= MAX_NAME_BYTES
-        and name.split(".")[0].strip().casefold() not in RESERVED
-    )
+    safe = bool(name) and not UNSAFE.search(name) and not name.startswith(".") and not name.endswith((".", " "))
+    return safe and len(os.fsencode(name)) <= MAX_NAME_BYTES and name.split(".")[0].strip().casefold() not in RESERVED
 
 
 def _foreign_files(folder: Path) -> list[str]:
@@ -144,9 +140,7 @@ def _written_before(folder: Path) -> set[str]:
     """The files of the result in `folder`, by its own record."""
     try:
         record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
-        return (
-            {RUN_RECORD, *(row["file"] for row in record["files"])} if record["program"] == PROGRAM else set()
-        )
+        return {RUN_RECORD, *(row["file"] for row in record["files"])} if record["program"] == PROGRAM else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 

@@ -1,6 +1,7 @@
 """result.gpkg: units, cells, facilities and streets with the figures of the tables, for QGIS and other GIS.
 
-Every field carries its heading as alias and its explanation as comment (the `gpkg_schema` extension, read by GDAL and QGIS).
+Every field carries its heading as alias and its explanation as comment (the `gpkg_schema` extension, which GDAL and
+QGIS read).
 """
 
 import errno
@@ -78,9 +79,7 @@ def write_geopackage(result: Result, path: Path, lang: str) -> None:
 def _wide_figures(result: Result) -> pd.DataFrame:
     """The figures of a unit side by side, by unit_id: the long tables turned, nothing computed."""
     columns: dict[str, pd.Series] = {}
-    circle = {
-        band: rows.set_index("unit_id") for band, rows in result.circle_by_unit.groupby("band", sort=False)
-    }
+    circle = {band: rows.set_index("unit_id") for band, rows in result.circle_by_unit.groupby("band", sort=False)}
     for band, rows in circle.items():
         columns[children_column(str(band))] = rows["children"]
     for band, rows in circle.items():
@@ -107,9 +106,7 @@ def _write_layer(table: gpd.GeoDataFrame, path: Path, layer: str, lang: str) -> 
     plain = plain.set_geometry(shapes)
     arrow = pa.table(plain.to_arrow(index=False, geometry_encoding="WKB"))
     pyogrio.write_arrow(
-        pa.Table.from_arrays(
-            arrow.columns, schema=pa.schema([_described(field, lang) for field in arrow.schema])
-        ),
+        pa.Table.from_arrays(arrow.columns, schema=pa.schema([_described(field, lang) for field in arrow.schema])),
         path,
         layer=layer,
         driver="GPKG",

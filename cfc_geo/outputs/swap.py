@@ -22,8 +22,8 @@ def beside(folder: Path, mark: str, role: str = "tmp") -> Path:
 def exchange(new: Path, folder: Path) -> None:
     """`new` takes the place of `folder`; an old result then lies at `new`, for the caller to remove. Raises `OSError`.
 
-    Linux and macOS exchange the two in one step. Elsewhere the old one is first moved aside: a program that dies between
-    the two moves leaves no `folder`, and `recover` puts the old one back.
+    Linux and macOS exchange the two in one step. Elsewhere the old one is first moved aside: a program that dies
+    between the two moves leaves no `folder`, and `recover` puts the old one back.
     """
     if not folder.exists():
         new.rename(folder)

@@ -1,7 +1,7 @@
 """Result tables as CSV for programs and spreadsheets, and the cells as GeoParquet.
 
-Figures are written the same everywhere (`figure`): counts with up to three decimals (children spread from an estimate are
-fractional), shares with four, metres and minutes with one; a value that is undefined is empty, never 0.
+Figures are written the same everywhere (`figure`): counts with up to three decimals (children spread from an estimate
+are fractional), shares with four, metres and minutes with one; a value that is undefined is empty, never 0.
 """
 
 import io

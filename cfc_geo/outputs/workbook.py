@@ -43,7 +43,7 @@ OPTIONS = {
     "strings_to_numbers": False,
 }
 A4 = 9
-ABOUT_WIDTHS = (16, 40, 14, 50, 24, 30, 16)
+ABOUT_WIDTHS = (26, 40, 20, 50, 24, 30, 16)
 NUMBER_FORMATS = ("#,##0", "#,##0.0", "#,##0.00", "0.0%")
 HEADER_COLOUR, RULE_COLOUR = "#E8EEF4", "#B8C4D0"
 
@@ -104,9 +104,7 @@ def readable(table: pd.DataFrame, lang: str) -> pd.DataFrame:
         "severity": lambda severity: _say(f"severity.{severity}", lang),
         "role": lambda role: _say(f"role.{role}", lang),
     }
-    shown = {
-        name: [names[name](text(code)) for code in table[name]] for name in table.columns if name in names
-    }
+    shown = {name: [names[name](text(code)) for code in table[name]] for name in table.columns if name in names}
     shown_table = table.assign(**shown)
     if "unit_name" in table:
         whole = (table["unit_id"] == ALL_UNITS).to_numpy()
@@ -146,15 +144,11 @@ def dictionary_table(result: Result, lang: str) -> pd.DataFrame:
 
 def written_columns(result: Result, lang: str) -> dict[str, list[str]]:
     """Where tables are written, in words → their columns."""
-    in_layer = {
-        name: _say("dictionary.inside", lang, file="result.gpkg", layer=name) for name in layers(result)
-    }
+    in_layer = {name: _say("dictionary.inside", lang, file="result.gpkg", layer=name) for name in layers(result)}
     join = _say("dictionary.and", lang)
     places = {file: list(table.columns) for file, table in csv_tables(result).items()}
     places[join.join(["cells.parquet", in_layer["cells"]])] = list(result.cells.columns)
-    places |= {
-        in_layer[name]: list(layer.columns) for name, layer in layers(result).items() if name != "cells"
-    }
+    places |= {in_layer[name]: list(layer.columns) for name, layer in layers(result).items() if name != "cells"}
     return {place: [str(name) for name in columns] for place, columns in places.items()}
 
 
@@ -163,9 +157,7 @@ def _audit_name(key: str, lang: str) -> str:
     for band in catalog.bands():
         counted = f"children_{band.replace('-', '_')}_"
         if key.startswith(counted):
-            return _say(
-                f"audit.children_{key.removeprefix(counted)}", lang, band=catalog.band_name(band, lang)
-            )
+            return _say(f"audit.children_{key.removeprefix(counted)}", lang, band=catalog.band_name(band, lang))
     try:
         return _say(f"audit.{key}", lang)
     except KeyError:  # the audit is open: what has no words yet is shown by its key
@@ -190,13 +182,14 @@ class _Pen:
         self.title = book.add_format({"bold": True, "font_size": 14})
         self.section = book.add_format({"bold": True, "font_size": 11})
         self.header = book.add_format(
-            {"bold": True, "font_size": 10, "text_wrap": True, "valign": "vcenter", "indent": 1, "bg_color": HEADER_COLOUR,
+            {"bold": True, "font_size": 10, "text_wrap": True, "valign": "vcenter", "indent": 1,
+             "bg_color": HEADER_COLOUR,
              "bottom": 1, "bottom_color": RULE_COLOUR}
         )  # fmt: skip
         self.numbers = {code: book.add_format({**top, "num_format": code}) for code in NUMBER_FORMATS}
 
     def sheet(self, sheet: Sheet) -> None:
-        """A table that fills a sheet: frozen and filterable heading, printed one page wide with the heading repeated."""
+        """A table that fills a sheet: heading frozen, filterable and repeated in print, which is one page wide."""
         page = self.book.add_worksheet(sheet.name)
         self._set_page(page)
         if len(sheet.table) >= MAX_ROWS:
@@ -258,9 +251,7 @@ class _Pen:
                     page.write_string(number, position, _cut(value), style)
             return
         shown = [figure(value, unit) for value in values]
-        alike = [
-            table[name] for name in table.columns if unit == "children" == catalog.column(name).unit
-        ] or [values]
+        alike = [table[name] for name in table.columns if unit == "children" == catalog.column(name).unit] or [values]
         common = _number_format([figure(value, unit) for column in alike for value in column], unit)
         for number, value in enumerate(shown, start=row):
             if value:
@@ -271,11 +262,7 @@ class _Pen:
         column = catalog.column(name)
         unit = _say(f"unit.{column.unit}", self.lang)
         heading: str = getattr(column, self.lang)
-        return (
-            _say("heading_unit", self.lang, heading=heading, unit=unit)
-            if unit and name != "value"
-            else heading
-        )
+        return _say("heading_unit", self.lang, heading=heading, unit=unit) if unit and name != "value" else heading
 
     def _width(self, values: pd.Series) -> float:
         """As wide as the heading with its filter button and the first rows ask for, within bounds."""
@@ -312,7 +299,7 @@ def _number_format(shown: Sequence[str], unit: str) -> str:
 def _lines(value: str, width: float) -> int:
     """How many lines a text takes in a column; a little generous, because words do not break."""
     needed = display_width(value)
-    return 1 if needed <= width - 3 else math.ceil(needed / (0.92 * width - 3))
+    return 1 if needed <= width - 3 else math.ceil(needed / (0.97 * width - 1))
 
 
 def _lines_needed(columns: Sequence[tuple[float, pd.Series]]) -> list[int]:
@@ -333,9 +320,7 @@ def _cut(value: str) -> str:
 
 
 def _plan_facts(result: Result, lang: str) -> list[tuple[str, str]]:
-    dates = list(
-        dict.fromkeys(f"{_say(f'role.{s.role}', lang)} {s.date}" for s in result.study.sources if s.date)
-    )
+    dates = list(dict.fromkeys(f"{_say(f'role.{s.role}', lang)} {s.date}" for s in result.study.sources if s.date))
     facts = {
         "name": result.plan.name,
         "why": result.plan.why,
@@ -360,10 +345,7 @@ def _about_tables(result: Result, lang: str) -> list[tuple[str, pd.DataFrame]]:
     )
     join = _say("list", lang).join
     baskets = pd.DataFrame(
-        [
-            (band, join(catalog.kind_name(kind, lang) for kind in kinds))
-            for band, kinds in result.baskets.items()
-        ],
+        [(band, join(catalog.kind_name(kind, lang) for kind in kinds)) for band, kinds in result.baskets.items()],
         columns=["band", "items"],
     )
     speeds = pd.DataFrame([speed_record(result.plan, band) for band in catalog.bands()])
