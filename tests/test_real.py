@@ -62,7 +62,7 @@ def test_guixi_has_its_streets_and_knows_what_it_does_not_know(guixi: Result) ->
 def test_porto_alegre_counts_its_residents_and_schools(porto_alegre: Result) -> None:
     assert porto_alegre.cells["residents"].sum() == pytest.approx(812_935)
     assert (porto_alegre.facilities["kind"] == "school").sum() == 194
-    schools = porto_alegre.coverage_by_unit.query("unit_id == @ALL_UNITS and kind == 'school' and band == '6-11'")
+    schools = porto_alegre.coverage_by_unit.query("unit_id == 'all' and kind == 'school' and band == '6-11'")
     assert 0.3 < schools["covered_share"].item() < 0.9
     assert schools["unknown"].item() < 0.001 * schools["children"].item()
 

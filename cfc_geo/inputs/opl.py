@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,7 +31,7 @@ ID_ATTRIBUTE = re.compile(rb"\bid=[\"'](-?\d+)[\"']")
 
 @dataclass(frozen=True, eq=False)
 class RawNodes:
-    """Tagged nodes: `xy` has one row a node."""
+    """Tagged nodes: `xy` has one row a node (NaN = unknown)."""
 
     ids: list[int]
     tags: list[Tags]
@@ -124,6 +125,8 @@ def _opl_lines(
     try:
         with osmium.io.Reader(source, entities) as reader:
             osmium.apply(reader, *handlers, writer)
+    except osmium.InvalidLocationError as error:
+        raise ValueError(str(error)) from error
     finally:
         writer.close()
     with target.open(encoding="utf-8", newline="\n") as file:
@@ -153,11 +156,10 @@ def _parse_nodes(blocks: Iterable[list[str]]) -> RawNodes:
     for block in blocks:
         for line in block:
             fields = _fields(line)
-            if fields.get("x"):
-                ids.append(int(fields["n"]))
-                tags.append(_parse_tags(fields["T"], pairs))
-                xy.append((float(fields["x"]), float(fields["y"])))
-    return RawNodes(ids, tags, np.array(xy, dtype=float).reshape(-1, 2))
+            ids.append(int(fields["n"]))
+            tags.append(_parse_tags(fields["T"], pairs))
+            xy.append((float(fields["x"] or "nan"), float(fields["y"] or "nan")))
+    return RawNodes(ids, tags, _on_globe(np.array(xy, dtype=float).reshape(-1, 2)))
 
 
 def _parse_ways(lines: list[str], locate: _Locator, bbox: Bounds | None) -> RawWays:
@@ -191,8 +193,13 @@ def _numbers(node_lists: list[str]) -> tuple[np.ndarray, np.ndarray]:
     decimals = np.zeros(len(whole), dtype=np.int64)
     decimals[with_dot] = ends[with_dot] - dots - 1
     xy = (whole / 10.0**decimals).reshape(-1, 3)[:, 1:]
-    xy[(np.abs(xy) > (180.0, 90.0)).any(axis=1)] = np.nan
-    return whole[::3].copy(), xy
+    return whole[::3].copy(), _on_globe(xy)
+
+
+def _on_globe(xy: np.ndarray) -> np.ndarray:
+    """The positions; NaN for those that are none."""
+    there = (np.abs(xy) <= (180.0, 90.0)).all(axis=1)
+    return np.where(there[:, None], xy, np.nan)
 
 
 def _touching(ways: RawWays, bbox: Bounds) -> np.ndarray:
@@ -254,8 +261,8 @@ def _unescape(text: str) -> str:
 
 def _deleted_in_josm(path: Path) -> frozenset[str]:
     """Objects that JOSM keeps in its files although the user deleted them, as OPL names them: "w12"."""
-    content = path.read_bytes()
-    if b"action=" not in content:
-        return frozenset()
-    found = ((match[1], ID_ATTRIBUTE.search(match[0])) for match in DELETED_IN_JOSM.finditer(content))
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        if content.find(b"action=") < 0:
+            return frozenset()
+        found = [(match[1], ID_ATTRIBUTE.search(match[0])) for match in DELETED_IN_JOSM.finditer(content)]
     return frozenset((kind[:1] + number[1]).decode() for kind, number in found if number)

@@ -43,6 +43,7 @@ AREA_THEMES = {
         "natural": {"wood", "scrub", "grassland", "heath"},
     },
 }
+AREA_KEYS = frozenset({"building", *(key for values in AREA_THEMES.values() for key in values)})
 WATER_LINES = frozenset({"river", "canal"})
 RAILS = frozenset({"rail", "light_rail", "subway"})
 FAST_ROADS = frozenset({"motorway", "motorway_link", "trunk", "trunk_link"})
@@ -96,6 +97,8 @@ def read_osm(
 
 def kind_of(tags: Tags) -> str:
     """The kind of facility an object is ("" none): of the matching tag sets the one with most pairs, then the first."""
+    if _kind_keys().isdisjoint(tags):
+        return ""
     for kind, pairs in _tag_sets():
         if all(tags.get(key) == value or (value == "*" and key in tags) for key, value in pairs):
             return kind
@@ -128,7 +131,7 @@ def _keys(layers: Collection[str]) -> list[str]:
     keys = {
         "streets": ["highway", "barrier", "crossing"],
         "facilities": ["entrance", "barrier", *(key for _, pairs in _tag_sets() for key, _ in pairs)],
-        "backdrop": [*(key for keys in AREA_THEMES.values() for key in keys), "railway", "building", "highway"],
+        "backdrop": [*AREA_KEYS, "railway", "highway"],
     }
     return sorted({key for layer in layers for key in keys[layer]})
 
@@ -325,6 +328,12 @@ def _tag_sets() -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     return tuple(sorted(sets, key=lambda tag_set: -len(tag_set[1])))
 
 
+@cache
+def _kind_keys() -> frozenset[str]:
+    """The tag keys that decide on a kind; most objects have none of them."""
+    return frozenset(key for _, pairs in _tag_sets() for key, _ in pairs)
+
+
 @dataclass(frozen=True)
 class _Found:
     """A facility as mapped: its shape (None where its outline is incomplete) and the nodes of its outline."""
@@ -342,8 +351,9 @@ def _facilities(
 ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
     """Facilities of the catalogue's kinds, and the gates on their outlines.
 
-    An outline that is not closed or partly unknown becomes a point amid its known nodes. A way that draws the outline
-    of a facility relation of the same kind is that facility, not another one.
+    An outline that is not closed or partly unknown becomes a point amid its known nodes; where none is known, the
+    facility is left out. Both are reported. A way that draws the outline of a facility relation of the same kind is
+    that facility, not another one.
     """
     found = [*_node_facilities(raw), *_way_facilities(raw), *_relation_facilities(raw, shapes)]
     open_outline = [facility for facility in found if facility.shape is None]
@@ -360,7 +370,7 @@ def _node_facilities(raw: RawOsm) -> list[_Found]:
     nodes = zip(raw.nodes.ids, raw.nodes.tags, raw.nodes.xy, strict=True)
     none = np.zeros(0, dtype=np.int64)
     return [
-        _Found(f"n{node}", kind, tags, shapely.Point(xy), none, xy[None])
+        _Found(f"n{node}", kind, tags, None if np.isnan(xy).any() else shapely.Point(xy), none, xy[None])
         for node, tags, xy in nodes
         if (kind := kind_of(tags))
     ]
@@ -477,6 +487,8 @@ def _backdrop_frame(themes: list[str], names: list[str], geometry: list[Any]) ->
 
 def _area_theme(tags: Tags) -> str:
     """What a closed outline with these tags shows on the map ("" nothing)."""
+    if AREA_KEYS.isdisjoint(tags):
+        return ""
     if tags.get("building", "no") != "no":
         return "building"
     for theme, values in AREA_THEMES.items():
@@ -487,13 +499,16 @@ def _area_theme(tags: Tags) -> str:
 
 def _line_theme(tags: Tags) -> str:
     """What a line with these tags shows on the map ("" nothing); what runs underground is not shown."""
-    if is_true(tags.get("tunnel")) or tags.get("location") == "underground" or tags.get("layer", "").startswith("-"):
-        return ""
     if tags.get("waterway") in WATER_LINES:
-        return "water"
-    if tags.get("railway") in RAILS:
-        return "rail"
-    return "road" if tags.get("highway") in FAST_ROADS and not is_walkable(tags) else ""
+        theme = "water"
+    elif tags.get("railway") in RAILS:
+        theme = "rail"
+    elif tags.get("highway") in FAST_ROADS and not is_walkable(tags):
+        theme = "road"
+    else:
+        return ""
+    below = is_true(tags.get("tunnel")) or tags.get("location") == "underground"
+    return "" if below or tags.get("layer", "").startswith("-") else theme
 
 
 # ----------------------------------------------------------------------------------------------------------- shapes

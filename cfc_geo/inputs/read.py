@@ -33,6 +33,8 @@ MAX_CELLS = 20_000_000
 """A sheet spans at most so many cells: one stray cell in the last row and column makes its rectangle billions."""
 
 VECTOR_FORMATS = ("geojson", "geopackage", "shapefile", "flatgeobuf", "geoparquet")
+COUNTING_FORMATS = ("geopackage", "shapefile", "flatgeobuf")
+"""Formats that say how many records they hold, so that one cut off in the middle is noticed."""
 
 HEAD_BYTES = 1 << 16
 LEADS_ELSEWHERE = re.compile(rb"<\s*(OGR|VRT|GDAL|WMS|WFS)|gdal_streamed_alg", re.IGNORECASE)
@@ -209,6 +211,10 @@ def _read_vector(path: Path, file: str, format: str, layer: str | None, findings
         elif (picked := _pick_layer(path, file, layer, findings)) is not None:
             encoding = _dbf_encoding(path, file, findings) if format == "shapefile" else None
             frame = pyogrio.read_dataframe(path, layer=picked, encoding=encoding, on_invalid="ignore")
+            if format in COUNTING_FORMATS and (stated := pyogrio.read_info(path, layer=picked)["features"]) > len(
+                frame
+            ):
+                findings.error("read.cut_off", file, stated=stated, found=len(frame))
     if frame is None:
         return None
     if not isinstance(frame, gpd.GeoDataFrame):
