@@ -49,9 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         print("\n" + catalog.word("cli.interrupted", lang), file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def build_command(lang: str) -> click.Group:
@@ -287,7 +284,13 @@ def _speaking(verb: Any, lang: str) -> Any:
 
     def call(**arguments: Any) -> int:
         arguments["lang"] = lang
-        return int(verb(**arguments))
+        try:
+            outcome = int(verb(**arguments))
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of our output went away, as `| head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return outcome
 
     return call
 

@@ -109,15 +109,24 @@ def _as_numbers(texts: pd.Series) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------------- positions
 
 
-def positions(
-    raw: RawLayer, lonlat: tuple[str | None, str | None], datum: str | None, findings: Findings
-) -> gpd.GeoSeries | None:
+LonLat = tuple[str | None, str | None]
+"""The columns of a table that hold longitude (or x) and latitude (or y)."""
+
+
+def positions(raw: RawLayer, lonlat: LonLat | None, datum: str | None, findings: Findings) -> gpd.GeoSeries | None:
     """The geometry of a layer with its CRS known and its datum undone; None, with errors, where it is not known.
 
-    Tables give two columns and must declare a datum. What the plan declares overrides longitudes and latitudes that a
-    layer states; it may not contradict a projected CRS. The result is in the layer's own CRS (WGS84 after a shift).
+    Tables give two columns and must declare a datum; where `lonlat` is None a table will not do. What the plan
+    declares overrides longitudes and latitudes that a layer states; it may not contradict a projected CRS. The result
+    is in the layer's own CRS (WGS84 after a shift).
     """
-    shapes = _shapes_of_table(raw, lonlat, findings) if raw.counted == "row" else _shapes_of_layer(raw, findings)
+    if raw.counted == "feature":
+        shapes = _shapes_of_layer(raw, findings)
+    elif lonlat is not None:
+        shapes = _shapes_of_table(raw, lonlat, findings)
+    else:
+        findings.error("read.no_shapes", raw.file)
+        return None
     crs = _crs_of(raw, shapes, datum, findings)
     if shapes is None or crs is None:
         return None
@@ -128,7 +137,7 @@ def positions(
     return shapes.set_crs(crs)
 
 
-def _shapes_of_table(raw: RawLayer, lonlat: tuple[str | None, str | None], findings: Findings) -> gpd.GeoSeries | None:
+def _shapes_of_table(raw: RawLayer, lonlat: LonLat, findings: Findings) -> gpd.GeoSeries | None:
     """Points, without a CRS; None where a row has no two numbers."""
     if None in lonlat:
         findings.error("table.no_coordinates", raw.file, columns=[str(name) for name in raw.frame.columns][:12])

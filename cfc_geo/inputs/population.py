@@ -325,7 +325,7 @@ def _cells_of(grid: _Grid, plan: Plan, findings: Findings) -> Cells | None:
     raw = RawLayer(
         _file(plan), "geotiff", pd.DataFrame({"geometry": shapes}), grid.crs, "feature", np.arange(len(shapes))
     )
-    placed = positions(raw, (None, None), plan.population.datum, findings)
+    placed = positions(raw, None, plan.population.datum, findings)
     if placed is None:
         return None
     squares, points = placed[: len(row)], placed[len(row) :].reset_index(drop=True)

@@ -41,7 +41,7 @@ def _read_lines(plan: Plan, area: Area | None, findings: Findings) -> Streets | 
     raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
     if raw is None:
         return None
-    shapes = positions(raw, (None, None), block.datum, findings)
+    shapes = positions(raw, None, block.datum, findings)
     if shapes is None or not only_types(raw, shapes, ("LineString", "MultiLineString"), findings) or area is None:
         return None
     lines = gpd.GeoDataFrame(

@@ -30,7 +30,7 @@ def read_units(plan: Plan, findings: Findings) -> gpd.GeoDataFrame | None:
     raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
     if raw is None:
         return None
-    shapes = positions(raw, (None, None), block.datum, findings)
+    shapes = positions(raw, None, block.datum, findings)
     unit_id = ids(raw, block.id, findings)
     name = column(raw, block.name, findings)
     level = column(raw, block.level, findings)
