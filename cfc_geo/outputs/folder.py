@@ -18,6 +18,7 @@ from pathlib import Path
 from cfc_geo.errors import Findings, OutputError
 from cfc_geo.model import Result
 from cfc_geo.outputs import lock, swap
+from cfc_geo.outputs.meanwhile import meanwhile
 from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, write_resolved_plan, write_run_record
 from cfc_geo.outputs.tables import csv_tables, write_cells, write_csv
 from cfc_geo.plan import Plan
@@ -66,21 +67,24 @@ def write_result(result: Result, out_dir: Path, lang: str) -> Path:
 
 
 def write_files(result: Result, folder: Path, lang: str) -> None:
-    """All files of a result into `folder`, which is empty; `run.json`, which lists the others, comes last.
-
-    One after the other: on two threads it took longer, because writing holds the interpreter's lock throughout.
-    """
+    """All files of a result into `folder`, which is empty; `run.json`, which lists the others, comes last."""
     from cfc_geo.outputs.geopackage import write_geopackage
+
+    with meanwhile(lambda: write_pages(result, folder, lang)):
+        for name, table in csv_tables(result).items():
+            write_csv(table, folder / name)
+        write_cells(result, folder / "cells.parquet")
+        write_geopackage(result, folder / "result.gpkg", lang)
+        write_resolved_plan(result.plan, folder / "plan.resolved.toml")
+    write_run_record(result, folder / RUN_RECORD, list(folder.iterdir()))
+
+
+def write_pages(result: Result, folder: Path, lang: str) -> None:
+    """What people open: the workbook and the map."""
     from cfc_geo.outputs.workbook import write_workbook
 
-    for name, table in csv_tables(result).items():
-        write_csv(table, folder / name)
-    write_cells(result, folder / "cells.parquet")
-    write_geopackage(result, folder / "result.gpkg", lang)
     write_workbook(result, folder / "workbook.xlsx", lang)
     write_map(result, folder / "map.html", lang)
-    write_resolved_plan(result.plan, folder / "plan.resolved.toml")
-    write_run_record(result, folder / RUN_RECORD, list(folder.iterdir()))
 
 
 def write_map(result: Result, path: Path, lang: str) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ log = logging.getLogger(__name__)
 BUSY = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 CANNOT = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 """What a file system answers that has no locks (some network drives)."""
+
+PATIENCE_S = 0.5
+"""How long a lock is waited for: the second process of a run that was killed needs a moment to follow it."""
 
 
 @contextlib.contextmanager
@@ -47,16 +51,26 @@ def _acquire(path: Path, folder: Path) -> int:
 
 
 def _lock(handle: int, path: Path, folder: Path) -> None:
-    try:
-        _lock_at_once(handle)
-    except OSError as error:
-        if error.errno in BUSY:
-            findings = Findings()
-            findings.error("output.busy", str(folder), pid=_holder(path))
-            raise OutputError(findings) from None
-        if error.errno not in CANNOT:
-            raise
-        log.warning("%s has no file locks: do not run twice into it at once", folder.parent)
+    patience = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return _lock_at_once(handle)
+        except OSError as error:
+            if error.errno in BUSY and time.monotonic() < patience:
+                time.sleep(0.02)
+                continue
+            return _cannot_lock(error, path, folder)
+
+
+def _cannot_lock(error: OSError, path: Path, folder: Path) -> None:
+    """Another run holds it: an error; the file system has no locks: a warning. Anything else is raised as it is."""
+    if error.errno in BUSY:
+        findings = Findings()
+        findings.error("output.busy", str(folder), pid=_holder(path))
+        raise OutputError(findings) from None
+    if error.errno not in CANNOT:
+        raise error
+    log.warning("%s has no file locks: do not run twice into it at once", folder.parent)
 
 
 def _lock_at_once(handle: int) -> None:
