@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 
 from cfc_geo.model import Attachment, Links, NearestCosts, Network, Snaps, TravelCosts
-from cfc_geo.network.graph import links, nanometres
+from cfc_geo.network.graph import links, nanometres, stable_order
 from cfc_geo.network.snap import snap_points
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def nearest_costs(
         metres[number, reached.origin] = reached.nm / 1e9
         nearest[number, reached.origin] = first[number] + reached.label
     return NearestCosts(
-        metres=pd.DataFrame(metres.T, attached.origin_ids, kinds),
-        facility=pd.DataFrame(nearest.T, attached.origin_ids, kinds),
+        metres=pd.DataFrame(metres.T, attached.origin_ids, kinds, copy=False),
+        facility=pd.DataFrame(nearest.T, attached.origin_ids, kinds, copy=False),
         facility_ids=ids,
         attached=_attached_origins(attached),
         detached=_detached(attached, ids),
@@ -93,7 +93,7 @@ def travel_costs(
     origin = _joined([batch.origin for batch in batches])
     facility = _joined([np.repeat(np.arange(len(batch.counts)), batch.counts) + batch.first for batch in batches])
     metres = _joined([batch.nm for batch in batches]) / 1e9
-    order = np.argsort(origin, kind="stable")  # facilities come in turn, so they stay in turn within each origin
+    order = stable_order(origin)  # facilities come in turn, so they stay in turn within each origin
     pairs = pd.DataFrame(
         {
             "origin_id": pd.Categorical.from_codes(origin[order], attached.origin_ids),

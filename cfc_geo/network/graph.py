@@ -61,9 +61,19 @@ def nanometres(metres: np.ndarray) -> np.ndarray:
     return np.rint(np.asarray(metres, dtype=float) * 1e9).astype(np.int64)
 
 
+def stable_order(values: np.ndarray) -> np.ndarray:
+    """What sorts `values` (integers from 0 to 2³² - 1) and keeps the order of equals.
+
+    By halves, because numpy sorts integers of 16 bits by counting them: three times as fast as sorting them whole.
+    """
+    values = values.astype(np.uint32)
+    by_low_half = np.argsort(values.astype(np.uint16), kind="stable")
+    return by_low_half[np.argsort((values[by_low_half] >> 16).astype(np.uint16), kind="stable")]
+
+
 def links(row: np.ndarray, to: np.ndarray, nm: np.ndarray, rows: int) -> Links:
     """Group links by `row` (0 ≤ row < rows), in the order given within each."""
-    order = np.argsort(row, kind="stable")
+    order = stable_order(row)
     start = np.zeros(rows + 1, dtype=np.int64)
     np.cumsum(np.bincount(row, minlength=rows), out=start[1:])
     return Links(start, to[order].astype(np.int32), nm[order].astype(np.int64))

@@ -1,28 +1,35 @@
 """The one hot loop: bounded shortest walks from entrances, against the walking direction, to the origins around them.
 
 A label-correcting search with a bucket queue (Dial 1969; Denardo & Fox 1979). The *key* of a node is its distance in
-nanometres with the label of the facility in the low bits: one comparison of integers settles distance first and label on
+nanometres with the label of the facility in the low bits: one comparison of integers settles distance first, label on
 ties, and labels stay right however often a node is improved. `state` keeps each node's best key beside the key it was
-last scanned with; where they are equal, an entry of the queue is stale. The entries also list what was touched, so that
-a search costs what it reaches and leaves its buffers clean for the next.
+last scanned with; where they are equal, an entry of the queue is stale. The entries also list what was touched, so a
+search costs what it reaches and leaves its buffers clean for the next.
 """
 
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from cfc_geo.model import Links
 
-NEVER = np.iinfo(np.int64).max
-KEY_BITS = 62
-MAX_BUCKETS = 1 << 16
-LOW_BITS = (1 << 32) - 1
-MAX_WORKERS = 8
+NEVER: Final = np.iinfo(np.int64).max
+"""The key of what has not been reached."""
+
+KEY_BITS: Final = 62
+"""Keys stay below 2⁶², so that no sum of a key and a link overflows."""
+
+MAX_BUCKETS: Final = 1 << 16
+MAX_WORKERS: Final = 8
+
+LOW_BITS: Final = (1 << 32) - 1
+ZERO: Final = np.int64(0)
+"""A zero of the type it will keep: with a plain 0 numba would compile what it is passed to twice."""
 
 
 class Walk(NamedTuple):
@@ -117,8 +124,8 @@ def _scratch(walk: Walk, buckets: int) -> Scratch:
 
 
 # What follows is compiled. The queue is a list of entries: the node in the low 32 bits, and in the high ones the entry
-# before it in its bucket (-1: none). Inside hot loops no array gets a new name: counting its owners would cost more than
-# the search itself.
+# before it in its bucket (-1: none). In hot loops no array gets a new name: counting the owners of arrays would cost
+# more than the search itself.
 
 
 @njit(cache=True, nogil=True)
@@ -130,16 +137,16 @@ def _reach(walk, limit_nm, first, last, keys, scratch):  # type: ignore[no-untyp
     counts = np.empty(last - first, dtype=np.int64)
     origin = np.empty(1024, dtype=np.int64)
     key = np.empty(1024, dtype=np.int64)
-    found = 0
+    found = ZERO
     for search in range(first, last):
         fence = (limit_nm[search] + 1) << keys.label_bits
-        size = count = 0
+        size = count = ZERO
         for s in range(starts.start[search], starts.start[search + 1]):
             entrance, label = starts.to[s], starts.nm[s]
             count = _offer(direct, entrance, label, fence, keys, scratch, count)
             queue = _longer(queue, size, gates.start[entrance + 1] - gates.start[entrance])
             size = _improve(gates, entrance, label, fence, keys, scratch, queue, size)
-        b = 0
+        b = ZERO
         while b >= 0:
             b, size = _spread(arcs, b, fence, keys, scratch, queue, size)
             if b >= 0:
@@ -154,7 +161,7 @@ def _reach(walk, limit_nm, first, last, keys, scratch):  # type: ignore[no-untyp
     return counts, origin[:found], key[:found]
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _spread(arcs, b, fence, keys, scratch, queue, size):  # type: ignore[no-untyped-def]
     """Scan nodes bucket by bucket, from bucket `b` on, until all are done (-1) or the queue is full: (bucket, size).
 
@@ -180,7 +187,7 @@ def _spread(arcs, b, fence, keys, scratch, queue, size):  # type: ignore[no-unty
     return -1, size
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _improve(links, row, from_key, fence, keys, scratch, queue, size):  # type: ignore[no-untyped-def]
     """Lower the keys of the nodes linked to `row` and queue them, unless they wait in that bucket already: the size."""
     state, bucket = scratch.state, scratch.bucket
@@ -198,7 +205,7 @@ def _improve(links, row, from_key, fence, keys, scratch, queue, size):  # type: 
     return size
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _offer(links, row, from_key, fence, keys, scratch, count):  # type: ignore[no-untyped-def]
     """Lower the keys of the origins linked to `row`, and list those reached for the first time: the count."""
     best, reached = scratch.best, scratch.reached
@@ -213,7 +220,7 @@ def _offer(links, row, from_key, fence, keys, scratch, count):  # type: ignore[n
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _knock(doors, fence, keys, scratch, queue, size, count):  # type: ignore[no-untyped-def]
     """Go through the doors of every node touched, and wipe its state: the count of origins reached."""
     state = scratch.state
@@ -225,7 +232,7 @@ def _knock(doors, fence, keys, scratch, queue, size, count):  # type: ignore[no-
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _longer(values, size, more):  # type: ignore[no-untyped-def]
     """The first `size` values, moved to a longer array where `more` would not fit behind them."""
     if size + more <= len(values):
