@@ -13,7 +13,7 @@ import argparse
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +21,19 @@ import shapely
 from rasterio.features import rasterize
 from rasterio.transform import from_origin
 from sample_town.blocks import (
+    HOMES,
     WALKED,
     ZONES,
     Block,
+    Site,
     assign_uses,
     build_hill,
     clear_ground,
     fill_blocks,
     lay_blocks,
-    nearest_block,
-    spread,
+    serve,
 )
-from sample_town.files import Globe, Town, write_csv, write_geojson, write_osm, write_tiff
+from sample_town.files import XY, Globe, Town, write_csv, write_geojson, write_osm, write_tiff
 from sample_town.streets import (
     COMMUNITIES,
     PLAN,
@@ -61,6 +62,8 @@ BANDS = {
     "children 15-17": 0.026,
 }
 NODATA = -1.0
+WITHOUT_HOME = ("澄湖社区", "东篱社区")
+Spot = tuple[Block, Point]
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,43 @@ class Facility:
     places: int | None = None
 
 
-class Doors:
-    """Gives out places beside a street, at the edge of a parcel, never two close together."""
+class Planner:
+    """Gives facilities their places: at gates and beside streets, where most people are still without."""
 
-    def __init__(self, streets: BaseGeometry, rng: np.random.Generator) -> None:
-        self.streets, self.rng, self.taken = streets, rng, [Point(0, 0)]
+    def __init__(self, blocks: list[Block], streets: BaseGeometry) -> None:
+        self.homes = [b for b in blocks if b.inside and b.use in HOMES]
+        self.streets, self.taken = streets, [Point(0, 0)]
+        self.spots = [(b, p) for b in self.homes for p in self.doors(b)]
 
-    def at(self, block: Block) -> Point:
-        ring = block.parcel.buffer(min(2.0, ZONES[block.zone].setback_m / 2)).exterior
-        places = [ring.interpolate(d) for d in np.arange(0, ring.length, 9)]
-        close = [p for p in places if self.streets.distance(p) < 30] or places
-        free = [p for p in close if min(p.distance(t) for t in self.taken) > 25] or close
-        self.taken.append(free[int(self.rng.integers(len(free)))])
-        return self.taken[-1]
+    def doors(self, block: Block) -> list[Point]:
+        """Places just outside a block: beside its gates, or along the street if it has none."""
+        ring = block.parcel.buffer(min(2.5, ZONES[block.zone].setback_m / 2)).exterior
+        beside = [ring.project(gate) + side for gate in block.gates for side in (-6, 6)]
+        places = [ring.interpolate(d % ring.length) for d in beside or np.arange(0, ring.length, 12)]
+        return [p for p in places if self.streets.distance(p) < 30] or places
+
+    def within(self, *subdistricts: int) -> list[Spot]:
+        return [s for s in self.spots if COMMUNITIES[s[0].unit][1] in subdistricts]
+
+    def choose(self, spots: list[Spot], n: int, reach_m: float, homes: list[Block] | None = None) -> list[Spot]:
+        free = [(b, p) for b, p in spots if min(p.distance(t) for t in self.taken) > 10]
+        chosen = [free[k] for k in serve([p for _, p in free], homes or self.homes, n, reach_m)]
+        self.taken += [p for _, p in chosen]
+        return chosen
+
+    def place(self, kind: str, word: str = "", sizes: Sequence[int] = ()) -> list[Facility]:
+        """The facilities of one kind, named after their communities; `sizes` are dealt out in turn."""
+        spots = self.choose(self.spots, *PLAN["spread"][kind])
+        names = numbered(f"{short(b.unit)}|{word or kind}" for b, _ in spots)
+        return [
+            Facility(kind, name, p, sizes[k * 7 % len(sizes)] if sizes else None)
+            for k, ((_, p), name) in enumerate(zip(spots, names, strict=True))
+        ]
+
+    def one(self, kind: str, name: str, spots: list[Spot], reach_m: float, places: int | None = None) -> Facility:
+        """One facility at the spot that suits the people of these blocks best; a school, those around it."""
+        homes = [b for b in {id(b): b for b, _ in spots}.values() if b.use in HOMES]
+        return Facility(kind, name, self.choose(spots, 1, reach_m, homes)[0][1], places)
 
 
 def short(unit: int) -> str:
@@ -101,58 +128,35 @@ def numbered(names: Iterable[str]) -> list[str]:
     return out
 
 
-def place_by_spread(
-    blocks: list[Block],
-    kind: str,
-    word: str,
-    sizes: Sequence[int | None],
-    n: int,
-    doors: Doors,
-    rng: np.random.Generator,
-) -> list[Facility]:
-    """n facilities beside streets, spread over the places where people live."""
-    homes = [b for b in blocks if b.inside and b.use in ("compound", "houses", "shops")]
-    chosen = spread(homes, n, rng)
-    names = numbered(f"{short(b.unit)}|{word}" for b in chosen)
-    sized = [sizes[int(rng.integers(len(sizes)))] if sizes else None for _ in chosen]
-    return [Facility(kind, name, doors.at(b), size) for b, name, size in zip(chosen, names, sized, strict=True)]
-
-
-def place_schools(blocks: list[Block], district: Polygon, doors: Doors, rng: np.random.Generator) -> list[Facility]:
+def place_schools(blocks: list[Block], district: Polygon, planner: Planner) -> list[Facility]:
     """Kindergartens and schools, with one kindergarten across the border and one listed twice."""
-    small = place_by_spread(blocks, "幼儿园", "幼儿园", (90, 180, 180, 270, 270), 24, doors, rng)
-    small[9] = Facility("幼儿园", small[9].name, small[9].place, None)
-    outside = [b for b in blocks if b.use != "hill" and 50 < b.parcel.distance(district) < 200]
-    small.append(Facility("幼儿园", "城郊幼儿园", doors.at(min(outside, key=lambda b: b.middle.x)), 180))
+    small = planner.place("幼儿园", sizes=(90, 180, 180, 270, 270))
+    small[9] = replace(small[9], places=None)
+    outside = [b for b in blocks if b.use == "compound" and 5 < b.parcel.distance(district) < 200]
     twice = small[4]
-    small.append(
-        Facility("幼儿园", f"示例区{twice.name}（普惠）", Point(twice.place.x + 4, twice.place.y + 3), twice.places)
-    )
-    return small + [
-        Facility(b.use, b.name, doors.at(b), b.places) for name, *_ in SCHOOLS for b in blocks if b.name == name
-    ]
+    again = replace(twice, name=f"示例区{twice.name}（普惠）", place=Point(twice.place.x + 4, twice.place.y + 3))
+    beyond = planner.choose([(b, p) for b in outside for p in planner.doors(b)], 1, 300)
+    small += [Facility("幼儿园", "城郊幼儿园", beyond[0][1], 180), again]
+    own = {b.name: b for b in blocks}
+    schools = [own[name] for name, *_ in SCHOOLS]
+    return small + [planner.one(b.use, b.name, [(b, p) for p in planner.doors(b)], 400, b.places) for b in schools]
 
 
-def place_community(blocks: list[Block], town: Town, doors: Doors, rng: np.random.Generator) -> list[Facility]:
+def place_community(blocks: list[Block], town: Town, planner: Planner) -> list[Facility]:
     """Children's homes, reading rooms, culture and health."""
     out = []
-    homes = [b for b in blocks if b.inside and b.use in ("compound", "houses", "shops")]
-    for unit, (name, _, zone, u, v) in enumerate(COMMUNITIES):
-        if zone not in ("hill", "industry") and name not in ("澄湖社区", "东篱社区"):
-            near = nearest_block([b for b in homes if b.unit == unit], ground(u, v), ("compound", "houses", "shops"))
-            out.append(Facility("儿童之家", f"{name}儿童之家", doors.at(near)))
-    out += place_by_spread(blocks, "社区阅读站", "社区阅读站", (), 11, doors, rng)
+    for unit, (name, _, zone, *_) in enumerate(COMMUNITIES):
+        own = [s for s in planner.spots if s[0].unit == unit]
+        if ZONES[zone].service and name not in WITHOUT_HOME:
+            out.append(planner.one("儿童之家", f"{name}儿童之家", own, 300))
+    out += planner.place("社区阅读站")
     hill = max((b for b in blocks if b.use == "hill"), key=lambda b: b.parcel.area)
     out.append(Facility("社区阅读站", "云山书屋", lonely_place(hill, town)))
-    core = [b for b in homes if b.zone in ("core", "estate")]
-    out += [
-        Facility("文化活动中心", name, doors.at(nearest_block(core, ground(u, v), ("compound", "shops"))))
-        for name, u, v in (("示例区青少年活动中心", 1750, 2900), ("江南文化活动中心", 1250, 1050))
-    ]
-    out += place_by_spread(blocks, "社区卫生服务站", "社区卫生服务站", (), 10, doors, rng)
-    for number, subdistrict in enumerate(PLAN["subdistricts"][:5], 1):
-        own = [b for b in homes if COMMUNITIES[b.unit][1] == number]
-        out.append(Facility("社区卫生服务中心", f"{subdistrict}社区卫生服务中心", doors.at(spread(own, 1, rng)[0])))
+    for name, numbers in (("示例区青少年活动中心", (3, 4, 5)), ("江南文化活动中心", (1,))):
+        out.append(planner.one("文化活动中心", name, planner.within(*numbers), 750))
+    out += planner.place("社区卫生服务站")
+    for number, name in enumerate(PLAN["subdistricts"][:5], 1):
+        out.append(planner.one("社区卫生服务中心", f"{name}社区卫生服务中心", planner.within(number), 800))
     return out
 
 
@@ -161,22 +165,19 @@ def lonely_place(hill: Block, town: Town) -> Point:
     ways = shapely.union_all([w.line for w in town.ways if "highway" in w.tags])
     x, y = ground(*PLAN["hilltop"]).coords[0]
     spots = [
-        Point(x + r * math.cos(a), y + r * math.sin(a)) for r in range(100, 500, 20) for a in np.arange(0, 6.28, 0.1)
+        Point(x + r * math.cos(a), y + r * math.sin(a)) for r in range(60, 400, 20) for a in np.arange(0, 6.28, 0.1)
     ]
     return next(p for p in spots if hill.parcel.buffer(-60).contains(p) and 110 < ways.distance(p) < 160)
 
 
-def place_play(blocks: list[Block], doors: Doors, rng: np.random.Generator) -> list[Facility]:
-    """Playgrounds in courts, corners and parks; pocket parks and ball courts on their blocks."""
-    courts = spread([b for b in blocks if b.inside and b.use == "compound" and b.parcel.area > 9000], 16, rng)
-    corners = spread([b for b in blocks if b.inside and b.use == "houses"], 5, rng)
-    parks = [b for b in blocks if b.use == "park"]
-    spots = [(b, Point(b.middle.x + 5, b.middle.y + 5)) for b in courts] + [(b, doors.at(b)) for b in corners]
-    spots += [(b, Point(nearest_points(b.parcel.buffer(-24), b.gates[0])[0].coords)) for b in parks]
-    out = [
-        Facility("playground", name, p)
-        for (_, p), name in zip(spots, numbered(f"{short(b.unit)}|儿童游乐场" for b, _ in spots), strict=True)
-    ]
+def place_play(blocks: list[Block], planner: Planner) -> list[Facility]:
+    """Playgrounds in courts, on corners and in parks; pocket parks and ball courts on their blocks."""
+    courts = [(b, Point(b.middle.x + 5, b.middle.y + 5)) for b in planner.homes if b.parcel.area > 9000 and b.gates]
+    corners = [(b, p) for b, p in planner.spots if b.use == "houses"]
+    spots = planner.choose(courts + corners, *PLAN["spread"]["playground"])
+    spots += [(b, nearest_points(b.parcel.buffer(-24), b.gates[0])[0]) for b in blocks if b.use == "park"]
+    names = numbered(f"{short(b.unit)}|儿童游乐场" for b, _ in spots)
+    out = [Facility("playground", name, p) for (_, p), name in zip(spots, names, strict=True)]
     for kind, word in (("pocket_park", "口袋公园"), ("sports_ground", "运动场")):
         own = [b for b in blocks if b.use == kind]
         names = numbered(f"{short(b.unit)}|{word}" for b in own)
@@ -250,54 +251,42 @@ def write_dem(path: Path, line: dict[str, LineString], sheet: Polygon) -> None:
     top, to_river = ground(*PLAN["hilltop"]), shapely.distance(shapely.points(x, y), line["river"])
     far = np.hypot(x - top.x, y - top.y)
     spurs = 1 + 0.16 * np.sin(3 * np.arctan2(y - top.y, x - top.x) + 0.7)
-    shoulder = 24 * np.exp(-((np.hypot(x - top.x + 330, y - top.y + 170) / 240) ** 2))
-    hill = 122 * np.exp(-((far / (520 * spurs)) ** 2)) + shoulder
-    plain = 31 + 7 * (1 - np.exp(-to_river / 60)) + 0.007 * to_river + 0.6 * np.sin(x / 210) * np.sin(y / 260)
+    shoulder = 24 * np.exp(-((np.hypot(x - top.x + 230, y - top.y + 115) / 165) ** 2))
+    hill = 105 * np.exp(-((far / (350 * spurs)) ** 2)) + shoulder
+    plain = 31 + 7 * (1 - np.exp(-to_river / 60)) + 0.008 * to_river + 0.6 * np.sin(x / 150) * np.sin(y / 180)
     heights = np.round(np.where(to_river < 45, 30.0, plain + hill), 1)[None].astype("float32")
     write_tiff(path, heights, from_origin(x0, y1, 30, 30), ["height above sea level, m"], -9999.0)
 
 
 def write_facilities(
-    folder: Path,
-    schools: list[Facility],
-    care: list[Facility],
-    community: list[Facility],
-    play: list[Facility],
-    parks: list[tuple[str, Polygon, list[Point]]],
-    globe: Globe,
+    folder: Path, lists: dict[str, list[Facility]], parks: list[tuple[str, Polygon, list[Point]]], globe: Globe
 ) -> None:
     """The facility lists as several offices would keep them."""
+
+    def lay_out(prefix: str) -> list[tuple[str, Facility, XY]]:
+        return [(f"{prefix}{k:03d}", f, globe.point(f.place)) for k, f in enumerate(lists[prefix], 1)]
+
+    def runs_it(number: str, f: Facility) -> str:
+        return "民办" if f.kind == "幼儿园" and int(number[1:]) % 4 == 0 else "公办"
+
     write_csv(
         folder / "schools.csv",
         ["编号", "名称", "类型", "经度", "纬度", "学位", "办园性质"],
-        [
-            (
-                f"S{k:03d}",
-                f.name,
-                f.kind,
-                *globe.point(f.place),
-                f.places,
-                "民办" if k % 4 == 0 and f.kind == "幼儿园" else "公办",
-            )
-            for k, f in enumerate(schools, 1)
-        ],
+        [(number, f.name, f.kind, *at, f.places, runs_it(number, f)) for number, f, at in lay_out("S")],
     )
     write_csv(
         folder / "childcare.csv",
         ["编号", "名称", "经度", "纬度", "托位数"],
-        [(f"T{k:03d}", f.name, *globe.point(f.place), f.places) for k, f in enumerate(care, 1)],
+        [(number, f.name, *at, f.places) for number, f, at in lay_out("T")],
     )
     write_csv(
         folder / "community.csv",
         ["编号", "名称", "类型", "经度", "纬度"],
-        [(f"C{k:03d}", f.name, f.kind, *globe.point(f.place)) for k, f in enumerate(community, 1)],
+        [(number, f.name, f.kind, *at) for number, f, at in lay_out("C")],
     )
     write_geojson(
         folder / "play.geojson",
-        [
-            (Point(globe.point(f.place)), {"id": f"Y{k:03d}", "name": f.name, "kind": f.kind})
-            for k, f in enumerate(play, 1)
-        ],
+        [(Point(at), {"id": number, "name": f.name, "kind": f.kind}) for number, f, at in lay_out("Y")],
     )
     write_geojson(
         folder / "parks.geojson",
@@ -334,18 +323,18 @@ def make_sample(out: Path) -> None:
     blocks = lay_blocks(town, axes, median, line, units, sheet, rng)
     assign_uses(blocks, district, rng)
     streets = shapely.union_all([w.line for w in town.ways if w.tags.get("highway") in WALKED] + [a for a, _ in axes])
-    fill_blocks(town, blocks, streets, median, rng)
+    fill_blocks(Site(town, streets, median, rng), blocks)
     hill = max((b for b in blocks if b.zone == "hill"), key=lambda b: b.shape.area)
     hill_park, hill_gates = build_hill(town, hill, line["环山路"])
     add_signals(town)
     clear_ground(town)
 
-    doors = Doors(streets, rng)
-    schools = place_schools(blocks, district, doors, rng)
-    care = place_by_spread(blocks, "托育机构", "托育园", (15, 20, 20, 25, 30, 40), 22, doors, rng)
-    care[6] = Facility("托育机构", care[6].name, care[6].place, None)
-    community = place_community(blocks, town, doors, rng)
-    play = place_play(blocks, doors, rng)
+    planner = Planner(blocks, streets)
+    lists = {"S": place_schools(blocks, district, planner)}
+    lists["T"] = planner.place("托育机构", "托育园", (15, 20, 20, 25, 30, 40))
+    lists["T"][6] = replace(lists["T"][6], places=None)
+    lists["C"] = place_community(blocks, town, planner)
+    lists["Y"] = place_play(blocks, planner)
     parks = [(b.name, b.parcel, b.gates) for b in blocks if b.use == "park"]
     parks += [("云山公园", hill_park, hill_gates), ("江滨公园", riverside, [])]
 
@@ -353,7 +342,7 @@ def make_sample(out: Path) -> None:
     write_osm(out / "streets/streets.osm", town, globe)
     write_children(out / "population/children.tif", blocks, district, rng)
     write_dem(out / "terrain/dem.tif", line, sheet)
-    write_facilities(out / "facilities", schools, care, community, play, parks, globe)
+    write_facilities(out / "facilities", lists, parks, globe)
 
 
 def main() -> None:

@@ -17,10 +17,11 @@ from shapely.ops import split as cut_apart
 from .files import Tags, Town, lines
 from .streets import COMMUNITIES, PARKS, PLAN, SCHOOLS, Axis, draw, extend, ground, largest, polygons
 
+HOMES = ("compound", "houses", "shops")
+SCHOOL_KINDS = ("小学", "初中", "高中")
 LAKE_PARK = "澄湖公园"
 WALKED = ("primary", "secondary", "tertiary", "residential", "living_street", "pedestrian", "unclassified")
 CORRIDOR_M = {"primary": 24, "secondary": 18, "tertiary": 15}  # kept free on either side of the middle
-TURN = 7.0  # degrees; houses face south, a little turned with the town
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,16 @@ class Zone:
     """How well the past has provided it with facilities, 1 is average."""
 
 
+@dataclass(frozen=True)
+class Site:
+    """What every builder needs to know."""
+
+    town: Town
+    streets: BaseGeometry
+    median: BaseGeometry
+    rng: np.random.Generator
+
+
 ZONES = {name: Zone(**values) for name, values in PLAN["zones"].items()}
 
 
@@ -56,6 +67,7 @@ class Block:
     use: str = ""
     name: str = ""
     places: int | None = None
+    closed: bool = False
     gates: list[Point] = field(default_factory=list)
 
     @property
@@ -174,15 +186,20 @@ def nearest_block(blocks: list[Block], place: Point, uses: Sequence[str] = ("",)
     return min((b for b in blocks if b.use in uses), key=lambda b: b.parcel.distance(place))
 
 
-def spread(blocks: list[Block], n: int, rng: np.random.Generator) -> list[Block]:
-    """n blocks, each far from those before it; where the past was less generous they come late."""
-    xy = np.array([b.middle.coords[0] for b in blocks])
-    weight = np.array([ZONES[b.zone].service for b in blocks]) * rng.uniform(0.75, 1.25, len(blocks))
-    far, chosen = np.full(len(blocks), 1500.0), []
-    while len(chosen) < min(n, len(blocks)):
-        k = int(np.argmax(far * weight))
-        chosen.append(blocks[k])
-        far = np.minimum(far, np.hypot(*(xy - xy[k]).T))
+def serve(places: list[Point], homes: list[Block], n: int, reach_m: float) -> list[int]:
+    """Which n of the places to take: each time the one that reaches the most people not yet served.
+
+    Where the past was less generous people count for less.
+    """
+    at, to = shapely.get_coordinates(places), shapely.get_coordinates([b.middle for b in homes])
+    near = np.hypot(*(at[:, None] - to[None]).transpose(2, 0, 1)) < reach_m
+    left = np.array([round(b.parcel.area * ZONES[b.zone].density * ZONES[b.zone].service) for b in homes])
+    chosen: list[int] = []
+    while len(chosen) < min(n, len(places)):
+        gain = np.where(near, left, 0).sum(axis=1)
+        gain[chosen] = -1
+        chosen.append(int(np.argmax(gain)))
+        left[near[chosen[-1]]] = 0
     return chosen
 
 
@@ -195,15 +212,19 @@ def assign_uses(blocks: list[Block], district: Polygon, rng: np.random.Generator
         block = nearest_block([b for b in blocks if b.parcel.area > 15_000], ground(u, v))
         block.use, block.name = "park", name
     nearest_block([b for b in blocks if b.parcel.area > 12_000], ground(*PLAN["island"])).use = "island"
-    small = [b for b in blocks if not b.use and b.inside and 450 < b.parcel.area < 9500]
-    for k, block in enumerate(spread(small, 20, rng)):
-        block.use = "pocket_park" if k % 2 == 0 else "sports_ground"
+    for use, largest_m2 in (("sports_ground", 15_000), ("pocket_park", 9500)):
+        homes = [b for b in blocks if not b.use and b.inside]
+        small = [b for b in homes if 450 < b.parcel.area < largest_m2]
+        for k in serve([b.middle for b in small], homes, *PLAN["spread"][use]):
+            small[k].use = use
     near = district.buffer(130)
     default = {"old": "houses", "village": "houses", "industry": "works", "farm": "fields", "hill": "hill"}
     for block in blocks:
         shops = rng.random() < {"core": 0.22, "estate": 0.06}.get(block.zone, 0.0)
         usual = "shops" if shops else default.get(block.zone, "compound")
         block.use = block.use or (usual if near.intersects(block.parcel) else "beyond")
+    for u, v in PLAN["private_estates"]:
+        nearest_block(blocks, ground(u, v), ("compound",)).closed = True
 
 
 def farthest_first(points: list[Point], n: int, start: int) -> list[Point]:
@@ -228,146 +249,131 @@ def street_sides(block: Block, streets: BaseGeometry, step_m: float = 11) -> lis
     ]
 
 
-def entrances(
-    block: Block,
-    n: int,
-    streets: BaseGeometry,
-    median: BaseGeometry,
-    inner: BaseGeometry,
-    rng: np.random.Generator,
-) -> list[tuple[Point, LineString]]:
+def entrances(site: Site, block: Block, n: int, inner: BaseGeometry) -> list[tuple[Point, LineString]]:
     """Gates in the edge of the parcel, each with the short way from the street through it to `inner`."""
-    places = farthest_first(street_sides(block, streets), n, int(rng.integers(1000)))
+    places = farthest_first(street_sides(block, site.streets), n, int(site.rng.integers(1000)))
     out = []
     for place in places:
         gate = Point(np.round(nearest_points(block.parcel.exterior, place)[0].coords, 1))
         way = LineString([place, gate, nearest_points(inner, gate)[0]])
-        out += [(gate, part) for part in lines(way - median) if part.distance(gate) < 0.1]
+        out += [(gate, part) for part in lines(way - site.median) if part.distance(gate) < 0.1]
     return out
 
 
 def slabs(free: BaseGeometry, width: float, depth: float, gap_x: float, gap_y: float) -> list[Polygon]:
-    """Rows of equal houses facing south wherever they fit."""
-    turned = shapely.affinity.rotate(free, -TURN, origin=(0, 0))
+    """Rows of equal houses wherever they fit, facing south as nearly as the streets around them allow."""
+    if free.is_empty:
+        return []
+    a, b = np.array(free.minimum_rotated_rectangle.exterior.coords[:2])
+    turn = (math.degrees(math.atan2(*(b - a)[::-1])) + 45) % 90 - 45
+    turned = shapely.affinity.rotate(free, -turn, origin=(0, 0))
+    x0, y0, x1, y1 = turned.bounds
+    shapely.prepare(turned)
     out: list[Polygon] = []
-    if not turned.is_empty:
-        x0, y0, x1, y1 = turned.bounds
-        for y in np.arange(y0 + 1, y1 - depth, depth + gap_y):
-            for part in lines(turned.intersection(LineString([(x0, y + depth / 2), (x1, y + depth / 2)]))):
-                a, _, b, _ = part.bounds
-                xs = np.arange(a + 1, b - width, width + gap_x)
-                out += [shapely.box(x, y, x + width, y + depth) for x in xs]
-        out = [h for h in out if turned.contains(h)]
-    return [shapely.affinity.rotate(h, TURN, origin=(0, 0)) for h in out]
+    y = y0
+    while y < y1 - depth:
+        x, row = x0, len(out)
+        while x < x1 - width:
+            house = shapely.box(x, y, x + width, y + depth)
+            fits = turned.contains(house)
+            out += [house] if fits else []
+            x += width + gap_x if fits else 3
+        y += depth + gap_y if len(out) > row else 3
+    return [shapely.affinity.rotate(h, turn, origin=(0, 0)) for h in out]
 
 
-def build_compound(
-    town: Town, block: Block, streets: BaseGeometry, median: BaseGeometry, rng: np.random.Generator
-) -> None:
+def build_compound(site: Site, block: Block) -> None:
     """A 小区: a wall, gates, a ring road, a path across the court, and rows of houses."""
-    tall, closed = (
-        block.zone == "new",
-        any(block.shape.contains(ground(u, v)) for u, v in PLAN["private_estates"]),
-    )
+    tall = block.zone == "new"
     block.name = (
-        "锦翠和丰雅瑞兰枫星明"[int(rng.integers(10))]
-        + "景园庭溪山湖林岸"[int(rng.integers(8))]
+        "锦翠和丰雅瑞兰枫星明"[int(site.rng.integers(10))]
+        + "景园庭溪山湖林岸"[int(site.rng.integers(8))]
         + (["湾", "府", "名城"] if tall else ["花园", "新村", "家园", "小区", "苑"])[
-            int(rng.integers(3 if tall else 5))
+            int(site.rng.integers(3 if tall else 5))
         ]
     )
-    town.area(block.parcel, landuse="residential", name=block.name)
-    town.way(block.parcel.exterior, barrier="wall")
-    loop = largest(block.parcel.buffer(-8.5, join_style="mitre")).simplify(1)
+    site.town.area(block.parcel, landuse="residential", name=block.name)
+    site.town.way(block.parcel.exterior, barrier="wall")
+    loop = largest(block.parcel.buffer(-6, join_style="mitre")).simplify(1)
     inner = loop.exterior if loop.area > 2500 else LineString([block.middle, block.middle.buffer(3).exterior.coords[0]])
-    count = 1 + (block.parcel.area > 9000) + (block.parcel.area > 24_000) + (block.parcel.area > 40_000)
+    count = 2 + (block.parcel.area > 6000) + (block.parcel.area > 18_000)
     ways: list[BaseGeometry] = [inner]
-    for k, (gate, way) in enumerate(entrances(block, count, streets, median, inner, rng)):
-        private = closed or (k > 0 and rng.random() < 0.16)
-        foot = "permissive" if rng.random() < 0.5 else "yes"
-        town.point(gate, barrier="gate", **({"access": "private", "foot": "no"} if private else {"foot": foot}))
-        town.way(way, highway="service" if k % 2 == 0 else "footway")
+    for k, (gate, way) in enumerate(entrances(site, block, count, inner)):
+        private = block.closed or (k > 0 and site.rng.random() < 0.12)
+        foot = "permissive" if site.rng.random() < 0.5 else "yes"
+        site.town.point(gate, barrier="gate", **({"access": "private", "foot": "no"} if private else {"foot": foot}))
+        site.town.way(way, highway="service" if k % 2 == 0 else "footway")
         ways.append(way)
         block.gates += [] if private else [gate]
     if loop.area > 2500:
-        cut = cut_line(loop, 0.1, rng).intersection(loop)
-        town.way(loop.exterior, highway="living_street" if tall else "service")
-        town.way(cut, highway="footway")
+        cut = cut_line(loop, 0.1, site.rng).intersection(loop)
+        site.town.way(loop.exterior, highway="living_street" if tall else "service")
+        site.town.way(cut, highway="footway")
         ways.append(cut)
-    free = block.parcel.buffer(-5) - shapely.union_all(ways).buffer(4.5) - block.middle.buffer(13)
-    size = (32, 18, 18, 25) if tall else (48, 12.5, 9, 18) if rng.random() < 0.6 else (34, 12, 8, 18)
+    free = block.parcel.buffer(-9) - shapely.union_all(ways).buffer(3.5) - block.middle.buffer(10)
+    size = (26, 17, 12, 22) if tall else (36, 12, 7, 14) if site.rng.random() < 0.5 else (24, 12, 6, 14)
     for house in slabs(free, *size):
-        town.area(house, building="apartments", **{"building:levels": "26" if tall else "6"})
+        site.town.area(house, building="apartments", **{"building:levels": "26" if tall else "6"})
 
 
-def build_houses(town: Town, block: Block, rng: np.random.Generator) -> None:
+def build_houses(site: Site, block: Block) -> None:
     """Old houses and village houses: crooked lots built to the edge."""
     lot = Zone(300, 0.25, 0, 0, [], 0)
-    for shape in cut_block(block.parcel, lot, [], rng)[0]:
+    for shape in cut_block(block.parcel, lot, [], site.rng)[0]:
         house = largest(shape.buffer(-1.2, join_style="mitre")).simplify(0.6)
-        if house.area > 60 and rng.random() < 0.62:
-            town.area(house, building="house")
+        if house.area > 60 and site.rng.random() < 0.62:
+            site.town.area(house, building="house")
 
 
-def build_park(
-    town: Town,
-    block: Block,
-    streets: BaseGeometry,
-    median: BaseGeometry,
-    water: list[Polygon],
-    rng: np.random.Generator,
-) -> None:
+def build_park(site: Site, block: Block) -> None:
     """A park with a loop path; one has a lake."""
-    town.area(block.parcel, leisure="park", name=block.name)
+    site.town.area(block.parcel, leisure="park", name=block.name)
     loop = largest(block.parcel.buffer(-20).simplify(2))
-    town.way(loop.exterior, highway="footway")
-    for gate, way in entrances(block, 4, streets, median, loop.exterior, rng):
-        town.way(way, highway="footway")
+    site.town.way(loop.exterior, highway="footway")
+    for gate, way in entrances(site, block, 4, loop.exterior):
+        site.town.way(way, highway="footway")
         block.gates.append(gate)
     if block.name == LAKE_PARK:
         lake = largest(block.parcel.buffer(-58).buffer(25).simplify(2))
-        town.area(lake, natural="water", water="lake", name="澄湖")
-        water.append(lake)
+        site.town.area(lake, natural="water", water="lake", name="澄湖")
     else:
-        town.way(cut_line(loop, 0.5, rng).intersection(loop), highway="footway")
+        site.town.way(cut_line(loop, 0.5, site.rng).intersection(loop), highway="footway")
 
 
-def build_pocket(
-    town: Town, block: Block, streets: BaseGeometry, median: BaseGeometry, rng: np.random.Generator
-) -> None:
+def build_pocket(site: Site, block: Block) -> None:
     """A small green or a ball court, with a path in from one or two streets."""
     green = block.use == "pocket_park"
-    town.area(block.parcel, leisure="park" if green else "pitch")
-    for gate, way in entrances(block, 2 if green else 1, streets, median, block.middle, rng):
-        town.way(way, highway="footway")
+    site.town.area(block.parcel, leisure="park" if green else "pitch")
+    for gate, way in entrances(site, block, 3 if green else 2, block.middle):
+        site.town.way(way, highway="footway")
         block.gates.append(gate)
 
 
-def build_island(town: Town, block: Block, rng: np.random.Generator) -> None:
+def build_island(site: Site, block: Block) -> None:
     """Streets that somebody drew and forgot to join: a deliberate flaw of the street file."""
-    town.area(block.parcel, landuse="residential", name="沙湾安置房")
+    site.town.area(block.parcel, landuse="residential", name="沙湾安置房")
     loop = largest(block.parcel.buffer(-22)).simplify(2)
-    cut = cut_line(loop, 0.0, rng).intersection(loop)
-    town.way(loop.exterior, highway="residential", name="沙湾巷")
-    town.way(cut, highway="living_street")
+    cut = cut_line(loop, 0.0, site.rng).intersection(loop)
+    site.town.way(loop.exterior, highway="residential", name="沙湾巷")
+    site.town.way(cut, highway="living_street")
     for house in slabs(loop.buffer(-7) - cut.buffer(5), 30, 12, 12, 24):
-        town.area(house, building="apartments")
+        site.town.area(house, building="apartments")
 
 
 def build_hill(town: Town, hill: Block, road: LineString) -> tuple[Polygon, list[Point]]:
     """Woods, three ways up with steps, a loop at half height. Returns the hill park and its gates."""
     top = ground(*PLAN["hilltop"])
-    park = largest((hill.parcel & top.buffer(640)).buffer(-6).simplify(3))
+    park = largest((hill.parcel & top.buffer(430)).buffer(-6).simplify(3))
     town.area(hill.parcel, natural="wood")
     town.area(park, leisure="park", name="云山公园")
     town.area(shapely.affinity.translate(top, -16, 9).buffer(6, quad_segs=2), building="pavilion", name="望云亭")
-    gates, feet = [], [(480, 3690), (1010, 4020), (1280, 4520)]
+    gates, feet = [], [(340, 2415), (715, 2635), (910, 2960)]
     for k, (u, v) in enumerate(feet):
         foot = nearest_points(road, ground(u, v))[0]
         away = np.array(top.coords[0]) - np.array(foot.coords[0])
         square = np.array([-away[1], away[0]]) / np.hypot(*away)
         t = np.linspace(0, 1, 40)[:, None]
-        path = LineString(np.array(foot.coords[0]) + t * away + square * 55 * np.sin(t * math.pi * (3 + k)) * (1 - t))
+        path = LineString(np.array(foot.coords[0]) + t * away + square * 40 * np.sin(t * math.pi * (3 + k)) * (1 - t))
         for a, b, kind in (
             (0, 0.45, "footway"),
             (0.45, 0.6, "steps"),
@@ -379,41 +385,41 @@ def build_hill(town: Town, hill: Block, road: LineString) -> tuple[Polygon, list
     ring = [
         (PLAN["hilltop"][0] + r * math.cos(a), PLAN["hilltop"][1] + r * math.sin(a))
         for a in np.linspace(-2.4, 1.3, 30)
-        for r in [300 + 30 * math.sin(3 * a)]
+        for r in [200 + 20 * math.sin(3 * a)]
     ]
     town.way(draw(*ring).intersection(hill.parcel), highway="path", surface="ground")
     return park, gates
 
 
-def fill_blocks(
-    town: Town, blocks: list[Block], streets: BaseGeometry, median: BaseGeometry, rng: np.random.Generator
-) -> list[Polygon]:
-    """Build every block according to its use. Returns the lakes."""
-    lakes: list[Polygon] = []
+def build_rows(site: Site, block: Block, land: Tags, margin_m: float, *size: float) -> None:
+    """Halls, shops and schools: a yard with rows of equal houses."""
+    site.town.area(block.parcel, **land)
+    kind = land.get("landuse", "school").replace("commercial", "retail")
+    for house in slabs(block.parcel.buffer(-margin_m), *size):
+        site.town.area(house, building=kind)
+
+
+def fill_blocks(site: Site, blocks: list[Block]) -> None:
+    """Build every block according to its use."""
     for block in blocks:
         if block.use == "compound":
-            build_compound(town, block, streets, median, rng)
+            build_compound(site, block)
         elif block.use == "houses":
-            build_houses(town, block, rng)
+            build_houses(site, block)
         elif block.use == "park":
-            build_park(town, block, streets, median, lakes, rng)
+            build_park(site, block)
         elif block.use in ("pocket_park", "sports_ground"):
-            build_pocket(town, block, streets, median, rng)
+            build_pocket(site, block)
         elif block.use == "island":
-            build_island(town, block, rng)
+            build_island(site, block)
         elif block.use == "fields":
-            town.area(block.parcel, landuse="farmland")
-        elif block.use in ("works", "shops"):
-            town.area(block.parcel, landuse="industrial" if block.use == "works" else "commercial")
-            for hall in slabs(
-                block.parcel.buffer(-8), *((70, 34, 22, 24) if block.use == "works" else (36, 22, 12, 16))
-            ):
-                town.area(hall, building="industrial" if block.use == "works" else "retail")
-        elif block.use in ("小学", "初中", "高中"):
-            town.area(block.parcel, amenity="school", name=block.name)
-            for house in slabs(block.parcel.buffer(-14), 52, 13, 40, 34)[:7]:
-                town.area(house, building="school")
-    return lakes
+            site.town.area(block.parcel, landuse="farmland")
+        elif block.use == "works":
+            build_rows(site, block, {"landuse": "industrial"}, 8, 70, 34, 22, 24)
+        elif block.use == "shops":
+            build_rows(site, block, {"landuse": "commercial"}, 8, 36, 22, 12, 16)
+        elif block.use in SCHOOL_KINDS:
+            build_rows(site, block, {"amenity": "school", "name": block.name}, 12, 44, 13, 24, 26)
 
 
 def clear_ground(town: Town) -> None:

@@ -17,7 +17,7 @@ from shapely.ops import nearest_points, polygonize, substring
 from .files import XY, Town, lines
 
 ORIGIN = (488_100.0, 3_145_500.0)  # south-west corner of the sheet, in EPSG:4549
-SHEET = (4200, 5000)
+SHEET = (2920, 3200)
 Axis = tuple[LineString, str]
 ARTERIES = ("primary", "secondary", "tertiary")
 PLAN = tomllib.loads((Path(__file__).parent / "plan.toml").read_text(encoding="utf-8"))
@@ -26,8 +26,8 @@ COMMUNITIES, SCHOOLS, PARKS = PLAN["communities"], PLAN["schools"], PLAN["parks"
 
 def bend(u: float, v: float) -> XY:
     """Design coordinates to EPSG:4549: two slow waves, then a turn of seven degrees."""
-    x = u + 125 * math.sin(v / 820 + 0.4) + 42 * math.sin(u / 430 + v / 900) - SHEET[0] / 2
-    y = v + 130 * math.sin(u / 860 + 0.8) + 38 * math.sin(v / 480 - u / 700) - SHEET[1] / 2
+    x = u + 85 * math.sin(v / 560 + 0.4) + 28 * math.sin(u / 300 + v / 620) - SHEET[0] / 2
+    y = v + 88 * math.sin(u / 600 + 0.8) + 25 * math.sin(v / 330 - u / 490) - SHEET[1] / 2
     c, s = math.cos(math.radians(7)), math.sin(math.radians(7))
     return ORIGIN[0] + SHEET[0] / 2 + c * x - s * y, ORIGIN[1] + SHEET[1] / 2 + s * x + c * y
 
@@ -104,20 +104,9 @@ def merge_unnamed(cells: list[Polygon], seeds: list[Point]) -> list[Polygon]:
 def draw_communities(line: dict[str, LineString]) -> list[Polygon]:
     """The 社区 between the large streets, the river and the railway, inside the outline of the district."""
     outline = Polygon([bend(u, v) for u, v in smooth(PLAN["outline"], closed=True)])
-    borders = [
-        "river",
-        "rail",
-        "江南大道",
-        "书院路",
-        "春晖大道",
-        "云山路",
-        "文昌路",
-        "望江路",
-        "东洲路",
-        "环山路",
-    ]
+    borders = ["river", "rail", "江南大道", "书院路", "春晖大道", "云山路", "文昌路", "望江路", "东洲路", "环山路"]
     willow = piece(line["柳岸路"], None, line["环山路"])
-    academy = piece(draw((1180, 1500), (1210, 2300), (1180, 3000)), line["river"], line["书院路"])
+    academy = piece(draw((820, 960), (840, 1470), (820, 1920)), line["river"], line["书院路"])
     net = shapely.union_all([outline.exterior, extend(willow, 2), extend(academy, 2), *(line[b] for b in borders)])
     cells = [c for c in polygonize(shapely.get_parts(net)) if outline.contains(c.representative_point())]
     return merge_unnamed(cells, [ground(u, v) for *_, u, v in COMMUNITIES])
@@ -246,7 +235,7 @@ def add_river(town: Town, line: dict[str, LineString], sheet: Polygon) -> tuple[
         for k, d in enumerate(np.arange(60, path.length, 210)):
             foot = nearest_points(path.interpolate(d), road)
             town.way(LineString(foot), highway="steps" if k % 3 == 1 else "footway")
-    start, end = (river.project(ground(u, 1800)) for u in (1220, 2280))
+    start, end = (river.project(ground(u, 1155)) for u in (845, 1585))
     bank = substring(river, start, end)
     return water, largest(bank.buffer(83, single_sided=True) - bank.buffer(56))
 
@@ -256,7 +245,7 @@ def add_verges(town: Town, line: dict[str, LineString], sheet: Polygon, water: P
     roads = shapely.union_all([w.line for w in town.ways if "highway" in w.tags]).buffer(9)
     for strip, tags in (
         (line["river"].buffer(90) - water.buffer(4), {"landuse": "grass"}),
-        (line["expressway"].buffer(105) - line["expressway"].buffer(24), {"landuse": "forest"}),
+        (line["expressway"].buffer(70) - line["expressway"].buffer(24), {"landuse": "forest"}),
         (line["rail"].buffer(18), {"landuse": "railway"}),
     ):
         clear = strip if "railway" in tags.values() else strip - roads
