@@ -2,9 +2,9 @@
 
     python benchmarks/district.py [--nodes 95000] [--cells 10000] [--runs 5] [--plan PLAN.toml] [--smallest]
 
-Each run is a new process of the command line, as a planner starts it. `--plan` times a plan of yours instead. Prints the median
-wall time and the peak memory, and the stages of the last run as `run.json` gives them. Real Guixi is timed too, where its data lie
-beside the project (`../shared/data/guixi`).
+Each run is a new process of the command line, as a planner starts it. `--plan` times a plan of yours instead. Prints
+the median wall time and the peak memory, and the stages of the last run as `run.json` gives them. Real Guixi is timed
+too, where its data lie beside the project (`../shared/data/guixi`).
 """
 
 import argparse
@@ -114,7 +114,7 @@ columns = {{ id = "id", name = "name", kind = "kind", lon = "lon", lat = "lat" }
 
 
 def _write_streets(path: Path, side: int, rng: np.random.Generator) -> None:
-    """A `side` × `side` grid with jittered junctions: one way a row and one a column of blocks, as mappers draw them."""
+    """A `side` × `side` grid with jittered junctions; ways run along eight blocks, as mappers draw them."""
     col, row = np.meshgrid(np.arange(side), np.arange(side))
     x = WEST + (col + rng.uniform(-0.2, 0.2, col.shape)) * SPACING_M
     y = SOUTH + (row + rng.uniform(-0.2, 0.2, row.shape)) * SPACING_M

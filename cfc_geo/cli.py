@@ -168,7 +168,8 @@ def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) ->
     say("done", plan=result.plan.file, folder=folder, seconds=f"{seconds:.1f}")
     circle = result.circle_by_unit
     for row in circle[circle["unit_id"] == ALL_UNITS].itertuples():
-        share = "–" if row.children == 0 else f"{row.complete_share:.1%}"
+        at_least = "≥ " if row.unknown else ""  # what is proven; the unknown may add to it
+        share = f"{at_least}{row.complete_share:.1%}" if row.complete_share == row.complete_share else "?"
         say("circle", band=catalog.band_name(row.band, lang), children=f"{row.children:,.0f}", share=share)
     say("open", map=folder / "map.html")
     if count := sum(finding.severity == "warning" for finding in result.findings):

@@ -24,7 +24,7 @@ def shared_file(name: str) -> Path:
 def write_guixi(folder: Path, osm: Path) -> Path:
     """A plan for 贵溪 with streets, schools and parks of the OSM file, and residents guessed from its buildings.
 
-    Assumption: buildings that are residential or of no stated use, footprint × levels (3 where untagged) ÷ 35 m² a resident.
+    Assumption: buildings that are residential or of no stated use, footprint × levels (3 where untagged) ÷ 35 m².
     """
     import osmium
 
@@ -94,7 +94,7 @@ def cells_of_buildings(osm: Path) -> pd.DataFrame:
 
 
 def write_porto_alegre(folder: Path, data: Path) -> Path:
-    """A plan for the centre of Porto Alegre: streets of the pbf, residents of the hexes, a school point a counted school.
+    """A plan for the centre of Porto Alegre: streets of the pbf, residents of the hexes, a point for each school.
 
     The unit is the hull of the hexes. Schools stand at the centre of their hex: an assumption as coarse as the hex.
     """

@@ -6,11 +6,13 @@ CGCS2000 and WGS84 differ by centimetres and are taken as one. All arrays are de
 """
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 from pyproj import CRS
 
 Degrees = np.ndarray
+Shift = Callable[[Degrees, Degrees], tuple[Degrees, Degrees]]
 
 SEMI_MAJOR_M = 6378245.0  # Krasovsky 1940, which GCJ-02 is defined on
 ECCENTRICITY_SQUARED = 0.00669342162296594323
@@ -22,6 +24,9 @@ GEOGRAPHIC = {"wgs84": "EPSG:4326", "cgcs2000": "EPSG:4490", "gcj02": "EPSG:4326
 
 CHINA_LON, CHINA_LAT = (72.004, 137.8347), (0.8293, 55.8271)
 """The box in which GCJ-02 is defined; outside it the shift is zero by definition."""
+
+CLOSE_DEG = 1e-11
+MAX_STEPS = 30
 
 
 def to_wgs84(lon: Degrees, lat: Degrees, datum: str) -> tuple[Degrees, Degrees]:
@@ -59,15 +64,8 @@ def wgs84_to_gcj02(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
 
 
 def gcj02_to_wgs84(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
-    """Inverse of `wgs84_to_gcj02`, by fixed-point iteration (over its own length the shift changes by < 1 %)."""
-    guess_lon, guess_lat = lon, lat
-    for _ in range(30):
-        shifted_lon, shifted_lat = wgs84_to_gcj02(guess_lon, guess_lat)
-        step_lon, step_lat = lon - shifted_lon, lat - shifted_lat
-        guess_lon, guess_lat = guess_lon + step_lon, guess_lat + step_lat
-        if max(np.max(np.abs(step_lon), initial=0.0), np.max(np.abs(step_lat), initial=0.0)) < 1e-11:
-            break
-    return guess_lon, guess_lat
+    """Inverse of `wgs84_to_gcj02`, to `CLOSE_DEG`."""
+    return _undo(wgs84_to_gcj02, lon, lat)
 
 
 def gcj02_to_bd09(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
@@ -78,13 +76,18 @@ def gcj02_to_bd09(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
 
 
 def bd09_to_gcj02(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
-    """Inverse of `gcj02_to_bd09`, by fixed-point iteration."""
-    guess_lon, guess_lat = lon - BD09_SHIFT_LON, lat - BD09_SHIFT_LAT
-    for _ in range(30):
-        shifted_lon, shifted_lat = gcj02_to_bd09(guess_lon, guess_lat)
+    """Inverse of `gcj02_to_bd09`, to `CLOSE_DEG`."""
+    return _undo(gcj02_to_bd09, lon, lat)
+
+
+def _undo(shift: Shift, lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
+    """What `shift` moves to `lon`, `lat`: fixed-point iteration, for a shift changes by < 1 % over its own length."""
+    guess_lon, guess_lat = lon, lat
+    for _ in range(MAX_STEPS):
+        shifted_lon, shifted_lat = shift(guess_lon, guess_lat)
         step_lon, step_lat = lon - shifted_lon, lat - shifted_lat
         guess_lon, guess_lat = guess_lon + step_lon, guess_lat + step_lat
-        if max(np.max(np.abs(step_lon), initial=0.0), np.max(np.abs(step_lat), initial=0.0)) < 1e-11:
+        if max(np.max(np.abs(step_lon), initial=0.0), np.max(np.abs(step_lat), initial=0.0)) < CLOSE_DEG:
             break
     return guess_lon, guess_lat
 

@@ -57,7 +57,7 @@ def nearest_costs(
     listed = listed.assign(kind=pd.Categorical(listed["kind"], kinds)).sort_values(["kind", "facility_id"])
     kind, ids = listed["kind"].cat.codes.to_numpy(), listed["facility_id"].to_numpy()
     first = np.searchsorted(kind, np.arange(len(kinds)))
-    entrance, facility = _entrances_of(attached, ids)
+    entrance, facility = _entrances_of(network, attached, ids)
     label = facility - first[kind[facility]]  # ids of a kind in text order, so that the least wins a tie
     starts = links(kind[facility], entrance, label, len(kinds))
 
@@ -86,7 +86,7 @@ def travel_costs(
     """
     ids = pd.Index(facilities["facility_id"], name="facility_id")
     horizon = horizon_m.loc[ids] if isinstance(horizon_m, pd.Series) else pd.Series(float(horizon_m), ids)
-    entrance, facility = _entrances_of(attached, ids.to_numpy())
+    entrance, facility = _entrances_of(network, attached, ids.to_numpy())
     starts = links(facility, entrance, np.zeros(len(entrance)), len(ids))
 
     batches = list(_search(network, attached, starts, horizon.to_numpy(), SEARCHES_AT_ONCE))
@@ -118,10 +118,12 @@ def _search(
     )
 
 
-def _entrances_of(attached: Attachment, facility_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (entrance, facility), as positions, of the entrances whose facility is among `facility_ids`."""
+def _entrances_of(network: Network, attached: Attachment, facility_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (entrance, facility), as positions, of the attached entrances of `facility_ids`, neighbours side by side."""
     facility = pd.Index(facility_ids).get_indexer(attached.facility_of_entrance)
-    entrance = np.flatnonzero(facility >= 0)
+    entrance = np.flatnonzero((facility >= 0) & attached.entrances.attached)
+    place = network.segment_from[attached.entrances.segment[entrance]]
+    entrance = entrance[stable_order(place)]
     return entrance, facility[entrance]
 
 

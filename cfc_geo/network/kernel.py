@@ -27,6 +27,9 @@ KEY_BITS: Final = 62
 MAX_BUCKETS: Final = 1 << 16
 MAX_WORKERS: Final = 8
 
+ENTRANCES_AT_ONCE: Final = 32
+"""Entrances from which a search spreads together. If these are neighbours, what it touches stays in the cache."""
+
 LOW_BITS: Final = (1 << 32) - 1
 ZERO: Final = np.int64(0)
 """A zero of the type it will keep: with a plain 0 numba would compile what it is passed to twice."""
@@ -77,7 +80,7 @@ class Reached(NamedTuple):
 def search(walk: Walk, limit_nm: np.ndarray, *, bucket_nm: int, searches_at_once: int) -> Iterator[Reached]:
     """Run every search of `walk.starts` to its own inclusive limit, on all processors; results come in order.
 
-    The `nm` of `walk.starts` are labels, from 0. Raises `ValueError` where a distance and a label do not fit into one
+    The `nm` of `walk.starts` are labels, from 0; it is faster if the entrances of a search are in order of place. Raises `ValueError` where a distance and a label do not fit into one
     key together, which takes 100,000 labels and a walk or a segment of more than 30 km.
     """
     searches = len(limit_nm)
@@ -141,16 +144,18 @@ def _reach(walk, limit_nm, first, last, keys, scratch):  # type: ignore[no-untyp
     for search in range(first, last):
         fence = (limit_nm[search] + 1) << keys.label_bits
         size = count = ZERO
-        for s in range(starts.start[search], starts.start[search + 1]):
-            entrance, label = starts.to[s], starts.nm[s]
-            count = _offer(direct, entrance, label, fence, keys, scratch, count)
-            queue = _longer(queue, size, gates.start[entrance + 1] - gates.start[entrance])
-            size = _improve(gates, entrance, label, fence, keys, scratch, queue, size)
-        b = ZERO
-        while b >= 0:
-            b, size = _spread(arcs, b, fence, keys, scratch, queue, size)
-            if b >= 0:
-                queue = _longer(queue, size, len(queue))
+        end = starts.start[search + 1]
+        for batch in range(starts.start[search], end, ENTRANCES_AT_ONCE):
+            for s in range(batch, min(batch + ENTRANCES_AT_ONCE, end)):
+                entrance, label = starts.to[s], starts.nm[s]
+                count = _offer(direct, entrance, label, fence, keys, scratch, count)
+                queue = _longer(queue, size, gates.start[entrance + 1] - gates.start[entrance])
+                size = _improve(gates, entrance, label, fence, keys, scratch, queue, size)
+            b = ZERO
+            while b >= 0:
+                b, size = _spread(arcs, b, fence, keys, scratch, queue, size)
+                if b >= 0:
+                    queue = _longer(queue, size, len(queue))
         count = _knock(doors, fence, keys, scratch, queue, size, count)
         origin, key = _longer(origin, found, count), _longer(key, found, count)
         for r in range(count):
