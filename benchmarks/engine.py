@@ -200,8 +200,9 @@ def in_own_process(*job: Any) -> dict[str, float] | None:
 
 
 def engines_for(nodes: int) -> list[str]:
-    """pandana builds for 20 minutes at a million nodes, networkx answers for one: neither is asked there."""
-    return [engine for engine in ENGINES if nodes <= 200_000 or engine in ("cfc_geo", "scipy")]
+    """Those that answer within a minute or so: pandana prepares for minutes, networkx searches a million for one."""
+    most = {"pandana": 20_000, "networkx": 200_000}
+    return [engine for engine in ENGINES if nodes <= most.get(engine, nodes)]
 
 
 def print_table(title: str, jobs: list[tuple[Any, ...]]) -> None:

@@ -14,7 +14,7 @@ from tests.random_towns import FAR_M, Place, random_places
 from tests.towns import facility_tables, origin_table, street_table
 
 EQUAL_M = 1e-6
-quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+quick = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
 
 

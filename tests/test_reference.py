@@ -89,7 +89,7 @@ def test_drawn_town_equals_networkx(name: str) -> None:
     assert check_against_judge(place, (10_000.0,))
 
 
-@settings(max_examples=350, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(place=random_places())
 def test_random_multigraph_equals_networkx(place: Place) -> None:
     check_against_judge(place, (5_000.0,))

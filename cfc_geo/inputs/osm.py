@@ -248,15 +248,14 @@ def _ends(
     again = shut[pd.Series(refs[shut]).duplicated().to_numpy()]
     ids[again] = max(int(refs.max()), 0) + 1 + np.arange(len(again)) if len(again) else ids[again]
     node_ids, where = np.unique(ids, return_index=True)
-    tags = [points.get(ref, {}) for ref in refs[where].tolist()]
+    known = np.flatnonzero(np.isin(refs[where], np.array(list(points), dtype=np.int64)))
+    tags = [points[ref] for ref in refs[where[known]].tolist()]
+    crossing, barrier = np.full((2, len(node_ids)), "", dtype=object)
+    crossing[known] = [crossing_of_node(of_node) for of_node in tags]
+    barrier[known] = [of_node.get("barrier", "") for of_node in tags]
+    xy = runs.xy[at[where]]
     nodes = pd.DataFrame(
-        {
-            "node_id": node_ids,
-            "x": runs.xy[at[where], 0],
-            "y": runs.xy[at[where], 1],
-            "crossing": _text(crossing_of_node(of_node) for of_node in tags),
-            "barrier": _text(of_node.get("barrier", "") for of_node in tags),
-        }
+        {"node_id": node_ids, "x": xy[:, 0], "y": xy[:, 1], "crossing": _text(crossing), "barrier": _text(barrier)}
     )
     return ids.reshape(-1, 2), nodes
 

@@ -57,8 +57,19 @@ def _projected(streets: gpd.GeoDataFrame, nodes: pd.DataFrame, area: Area) -> St
     streets = streets.set_geometry(project(streets.geometry, area.crs))
     length = streets["length_m"].to_numpy(dtype=float)
     streets["length_m"] = np.where(np.isnan(length), shapely.length(streets.geometry.to_numpy()), length)
-    points = project(gpd.GeoSeries(shapely.points(nodes["x"], nodes["y"]), crs="EPSG:4326"), area.crs)
-    return streets, nodes.assign(x=points.x.to_numpy(), y=points.y.to_numpy())
+    return streets, _placed(nodes, streets)
+
+
+def _placed(nodes: pd.DataFrame, streets: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Nodes where the segments that end at them put them: every node ends some segment."""
+    xy, segment = shapely.get_coordinates(streets.geometry.to_numpy(), return_index=True)
+    first = np.flatnonzero(np.diff(segment, prepend=-1))
+    last = np.append(first[1:], len(xy)) - 1
+    place = np.empty((len(nodes), 2))
+    number = pd.Index(nodes["node_id"])
+    for end, vertex in (("from_node", first), ("to_node", last)):
+        place[number.get_indexer(streets[end])] = xy[vertex]
+    return nodes.assign(x=place[:, 0], y=place[:, 1])
 
 
 def _within(read: Streets, area: Area, file: str, findings: Findings) -> Streets | None:

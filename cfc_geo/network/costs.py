@@ -119,7 +119,7 @@ def _search(
 
 
 def _entrances_of(network: Network, attached: Attachment, facility_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (entrance, facility), as positions, of the attached entrances of `facility_ids`, neighbours side by side."""
+    """Pairs (entrance, facility), as positions, of the attached entrances of `facility_ids`, in order of place."""
     facility = pd.Index(facility_ids).get_indexer(attached.facility_of_entrance)
     entrance = np.flatnonzero((facility >= 0) & attached.entrances.attached)
     place = network.segment_from[attached.entrances.segment[entrance]]

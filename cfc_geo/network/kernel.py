@@ -80,8 +80,9 @@ class Reached(NamedTuple):
 def search(walk: Walk, limit_nm: np.ndarray, *, bucket_nm: int, searches_at_once: int) -> Iterator[Reached]:
     """Run every search of `walk.starts` to its own inclusive limit, on all processors; results come in order.
 
-    The `nm` of `walk.starts` are labels, from 0; it is faster if the entrances of a search are in order of place. Raises `ValueError` where a distance and a label do not fit into one
-    key together, which takes 100,000 labels and a walk or a segment of more than 30 km.
+    The `nm` of `walk.starts` are labels, from 0. A search is faster if its entrances come in order of place. Raises
+    `ValueError` where a distance and a label do not fit into one key together, which takes 100,000 labels and a walk or
+    a segment of more than 30 km.
     """
     searches = len(limit_nm)
     keys = _cut_keys(walk, limit_nm, bucket_nm)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cfc_geo.model import Coverage
-from cfc_geo.questions.sums import UnitSums, proven_share, ratio
+from cfc_geo.questions.sums import UnitSums, proven_share, ratio, stacked
 from cfc_geo.tables import CIRCLE_COLUMNS, COVERED, GAP, STATUSES, UNKNOWN, children_column
 
 Baskets = Mapping[str, tuple[str, ...]]
@@ -38,7 +38,7 @@ def sum_circle(
     equals the first in the basket; "" where no child has one.
     """
     sums = UnitSums(origins["unit_id"], units)
-    blocks = []
+    labels, blocks = sums.labels(), []
     for band, basket in baskets.items():
         children = origins[children_column(band)].to_numpy(dtype=float)
         codes = circle[band].cat.codes.to_numpy()
@@ -48,19 +48,19 @@ def sum_circle(
         missing = np.stack([sums(children * _is(coverage, (kind,), GAP)[:, 0]) for kind in basket])
         most_missing = np.array(basket, dtype=object)[missing.argmax(axis=0)]
         blocks.append(
-            sums.labels().assign(
-                band=band,
-                children=total,
-                complete=complete,
-                incomplete=incomplete,
-                unknown=unknown,
-                complete_share=proven_share(complete, unknown, total),
-                mean_items_share=ratio(items, total),
-                most_missing_kind=np.where(missing.max(axis=0) > 0, most_missing, ""),
-            )
+            {
+                **labels,
+                "band": band,
+                "children": total,
+                "complete": complete,
+                "incomplete": incomplete,
+                "unknown": unknown,
+                "complete_share": proven_share(complete, unknown, total),
+                "mean_items_share": ratio(items, total),
+                "most_missing_kind": np.where(missing.max(axis=0) > 0, most_missing, ""),
+            }
         )
-    table = pd.concat(blocks, ignore_index=True)
-    return table.sort_values("rank", kind="stable", ignore_index=True)[list(CIRCLE_COLUMNS)]
+    return stacked(blocks, CIRCLE_COLUMNS)
 
 
 def _is(coverage: Coverage, basket: tuple[str, ...], status: str) -> np.ndarray:

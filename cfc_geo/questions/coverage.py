@@ -12,7 +12,7 @@ from cfc_geo import catalog
 from cfc_geo.catalog import Norm
 from cfc_geo.model import Coverage, NearestCosts, Study
 from cfc_geo.network.costs import TOLERANCE_M
-from cfc_geo.questions.sums import UnitSums, proven_share, ratio
+from cfc_geo.questions.sums import UnitSums, proven_share, ratio, stacked
 from cfc_geo.tables import COVERAGE_COLUMNS, COVERED, GAP, STATUSES, UNKNOWN, children_column
 
 
@@ -57,7 +57,7 @@ def sum_coverage(
     mean_walk_m is over the covered children; mean_walk_min is that walk at the band's speed (metres per second).
     """
     sums = UnitSums(origins["unit_id"], units)
-    blocks = []
+    labels, blocks = sums.labels(), []
     for kind in coverage.status.columns:
         codes = coverage.status[kind].cat.codes.to_numpy()
         metres = np.nan_to_num(coverage.metres[kind].to_numpy())
@@ -68,21 +68,19 @@ def sum_coverage(
             mean_walk_m = ratio(walked, by_status[COVERED])
             total = by_status[COVERED] + by_status[GAP] + by_status[UNKNOWN]
             blocks.append(
-                sums.labels().assign(
-                    kind=kind,
-                    band=band,
-                    limit_m=float(coverage.norms[kind].limit_m),
-                    children=total,
-                    covered=by_status[COVERED],
-                    gap=by_status[GAP],
-                    unknown=by_status[UNKNOWN],
-                    covered_share=proven_share(by_status[COVERED], by_status[UNKNOWN], total),
-                    mean_walk_m=mean_walk_m,
-                    mean_walk_min=mean_walk_m / speeds_ms[band] / 60,
-                )
+                {
+                    **labels,
+                    "kind": kind,
+                    "band": band,
+                    "limit_m": float(coverage.norms[kind].limit_m),
+                    "children": total,
+                    **by_status,
+                    "covered_share": proven_share(by_status[COVERED], by_status[UNKNOWN], total),
+                    "mean_walk_m": mean_walk_m,
+                    "mean_walk_min": mean_walk_m / speeds_ms[band] / 60,
+                }
             )
-    table = pd.concat(blocks, ignore_index=True)
-    return table.sort_values("rank", kind="stable", ignore_index=True)[list(COVERAGE_COLUMNS)]
+    return stacked(blocks, COVERAGE_COLUMNS)
 
 
 def _near_detached(nearest: NearestCosts, study: Study, limits_m: dict[str, float]) -> np.ndarray:

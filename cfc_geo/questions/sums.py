@@ -1,5 +1,8 @@
 """Sums of origins by unit: a unit's sum holds its own origins and those of every unit below it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -29,16 +32,13 @@ class UnitSums:
             sums[line] += own[unit]
         return sums
 
-    def labels(self) -> pd.DataFrame:
-        """rank, unit_id, unit_name, level of the rows that a call returns."""
-        return pd.DataFrame(
-            {
-                "rank": np.arange(len(self._units) + 1),
-                "unit_id": [ALL_UNITS, *self._units["unit_id"]],
-                "unit_name": ["", *self._units["name"]],
-                "level": ["", *self._units["level"]],
-            }
-        )
+    def labels(self) -> dict[str, np.ndarray]:
+        """unit_id, unit_name, level of the sums that a call returns."""
+        return {
+            "unit_id": np.array([ALL_UNITS, *self._units["unit_id"]], dtype=object),
+            "unit_name": np.array(["", *self._units["name"]], dtype=object),
+            "level": np.array(["", *self._units["level"]], dtype=object),
+        }
 
     @staticmethod
     def _line(start: int, parent: np.ndarray) -> np.ndarray:
@@ -57,3 +57,13 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def proven_share(proven: np.ndarray, unknown: np.ndarray, children: np.ndarray) -> np.ndarray:
     """proven ÷ children: a lower bound where some are unknown, NaN where all are (or there are none)."""
     return np.where(unknown < children, ratio(proven, children), np.nan)
+
+
+def stacked(blocks: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Blocks of one row a unit as one table: unit by unit, and within a unit in the order of the blocks.
+
+    A block maps columns to one value a unit, or to one value for all.
+    """
+    rows = len(blocks[0]["unit_id"])
+    table = {name: np.stack([np.broadcast_to(block[name], rows) for block in blocks], axis=1) for name in columns}
+    return pd.DataFrame({name: values.ravel() for name, values in table.items()})
