@@ -1,10 +1,11 @@
 """A whole cold run, files to map, of a generated district: where does the time go?
 
-    python benchmarks/district.py [--nodes 95000] [--cells 10000] [--runs 5] [--plan PLAN.toml] [--smallest]
+    python benchmarks/district.py [--nodes 95000] [--cells 10000] [--runs 5] [--python PYTHON] [--plan PLAN.toml]
 
 Each run is a new process of the command line, as a planner starts it. `--plan` times a plan of yours instead. Prints
 the median wall time and the peak memory, and the stages of the last run as `run.json` gives them. Real Guixi is timed
-too, where its data lie beside the project (`../shared/data/guixi`).
+too, where its data lie beside the project (`../shared/data/guixi`). `--python` is the interpreter to time: that of a
+plain `pip install .`, say, for the tools of developers make imports slower (numba loads scipy where it is installed).
 """
 
 import argparse
@@ -41,6 +42,7 @@ def main() -> None:
     options.add_argument("--cells", type=int, default=10_000)
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--plan", type=Path)
+    options.add_argument("--python", default=sys.executable)
     options.add_argument("--smallest", action="store_true", help="1,000 nodes, 100 cells, one run: does it still work?")
     given = options.parse_args()
     if given.smallest:
@@ -48,19 +50,21 @@ def main() -> None:
     print("| whole run | median s | min s | max s | peak MB |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         if given.plan:
-            time_plan(str(given.plan), given.plan, given.runs)
+            time_plan(str(given.plan), given.plan, given)
             return
         what = f"{given.nodes:,} junctions, {given.cells:,} cells, {len(KINDS)} kinds"
-        time_plan(what, write_district(Path(folder), given.nodes, given.cells), given.runs)
+        time_plan(what, write_district(Path(folder), given.nodes, given.cells), given)
         guixi = Path(__file__).parents[2] / "shared" / "data" / "guixi" / "guixi.osm"
         if guixi.is_file():
-            time_plan("Guixi", write_guixi(Path(folder), guixi), given.runs)
+            time_plan("Guixi", write_guixi(Path(folder), guixi), given)
 
 
-def time_plan(what: str, plan: Path, runs: int) -> None:
-    """Run a plan `runs` times, after once that fills the disk's caches, and print a row and the last run's stages."""
+def time_plan(what: str, plan: Path, given: argparse.Namespace) -> None:
+    """Run a plan `given.runs` times, after once that fills the disk's caches; print a row and the last run's stages."""
     with tempfile.TemporaryDirectory() as out:
-        times, megabytes = zip(*[cold_run(plan, Path(out)) for _ in range(runs + 1)][1:], strict=True)
+        times, megabytes = zip(
+            *[cold_run(plan, Path(out), given.python) for _ in range(given.runs + 1)][1:], strict=True
+        )
         folder = Path(out) / plan.stem
         stages = json.loads((folder / "run.json").read_text(encoding="utf-8"))["timings_s"]
         sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
@@ -70,11 +74,11 @@ def time_plan(what: str, plan: Path, runs: int) -> None:
     print("<!-- files, kB:", ", ".join(f"{name} {size / 1000:.0f}" for name, size in sizes.items()), "-->")
 
 
-def cold_run(plan: Path, out: Path) -> tuple[float, float]:
+def cold_run(plan: Path, out: Path, python: str) -> tuple[float, float]:
     """Wall seconds and peak megabytes of one run in a process of its own."""
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "cfc_geo", "run", str(plan), "--out", str(out)], stdout=subprocess.DEVNULL
+        [python, "-m", "cfc_geo", "run", str(plan), "--out", str(out)], stdout=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -41,7 +41,7 @@ NODATA_WARN_SHARE = 0.01
 class Cells:
     """Cells with people, in the file's CRS: id, children columns, residents (NaN unknown), geometry.
 
-    `unknown_cells`: where the file says nothing (nodata), as points; for the audit only.
+    `unknown`: where the file says nothing (nodata), as points; for the audit only.
     """
 
     frame: gpd.GeoDataFrame
