@@ -64,7 +64,7 @@ def _placed(nodes: pd.DataFrame, streets: gpd.GeoDataFrame) -> pd.DataFrame:
     """Nodes where the segments that end at them put them: every node ends some segment."""
     xy, segment = shapely.get_coordinates(streets.geometry.to_numpy(), return_index=True)
     first = np.flatnonzero(np.diff(segment, prepend=-1))
-    last = np.append(first[1:], len(xy)) - 1
+    last = np.flatnonzero(np.diff(segment, append=-1))
     place = np.empty((len(nodes), 2))
     number = pd.Index(nodes["node_id"])
     for end, vertex in (("from_node", first), ("to_node", last)):
