@@ -143,6 +143,8 @@ class NearestCosts:
     it is the one whose id comes first in text order.
     `attached`: origin_id → whether a walkable street lies within the snap limit.
     `detached`: facilities none of whose entrances is attached, so that nobody reaches them.
+    `joined`: origin_id → whether it is attached to the largest connected part of the streets; `joined_entrances`: the
+    same of the rows of the entrances.
     """
 
     metres: pd.DataFrame
@@ -150,6 +152,8 @@ class NearestCosts:
     facility_ids: np.ndarray
     attached: pd.Series
     detached: tuple[str, ...]
+    joined: pd.Series
+    joined_entrances: np.ndarray
     horizon_m: float
 
 

@@ -437,9 +437,17 @@ def _merged(chain: Chain) -> dict[str, Any]:
     return merged
 
 
+OF_ONE_FILE = {"file", "files", "layer", "datum", "licence", "date", "citation", "assumption", "shares_source"}
+"""What a block says of its file: true of that file only, and not inherited by another."""
+
+
 def _lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merge key by key; anything else, lists included, is replaced by what the later file states."""
-    merged = dict(base)
+    """Tables merge key by key; anything else, lists included, is replaced by what the later file states.
+
+    A block that names another file keeps nothing that was said of the old one.
+    """
+    other_file = not {"file", "files"}.isdisjoint(top)
+    merged = {key: value for key, value in base.items() if not (other_file and key in OF_ONE_FILE)}
     for key, value in top.items():
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _lay_over(merged[key], value) if both_tables else value

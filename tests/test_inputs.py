@@ -643,9 +643,12 @@ def entrances_of(
     shapes: dict[str, shapely.Geometry],
     streets: list[shapely.LineString],
     given: dict[str, shapely.Point] | None = None,
+    *,
+    tunnel: bool = False,
 ) -> list[tuple[str, str, float, float]]:
     stated = gpd.GeoDataFrame({"facility_id": list(given or {})}, geometry=list((given or {}).values()), crs=CRS)
-    found = find_entrances(drawn_facilities(shapes), stated, gpd.GeoDataFrame(geometry=streets, crs=CRS), 100)
+    drawn = gpd.GeoDataFrame({"bridge": [False] * len(streets), "tunnel": tunnel}, geometry=streets, crs=CRS)
+    found = find_entrances(drawn_facilities(shapes), stated, drawn, 100)
     return [(row.facility_id, row.evidence, row.geometry.x, row.geometry.y) for row in found.itertuples()]
 
 
@@ -665,6 +668,13 @@ def test_entrances_are_given_or_crossings_or_the_nearest_point_and_never_the_cen
     assert entrances_of({"p": shapely.Point(7, 8)}, [FAR]) == [("p", "point", 7, 8)]
     inside = shapely.LineString([(90, 100), (110, 100)])
     assert entrances_of({"p": SQUARE}, [inside])[0][1] == "nearest"
+
+
+def test_a_street_under_a_park_leads_nowhere_and_one_along_it_leads_in_everywhere() -> None:
+    assert entrances_of({"p": SQUARE}, [THROUGH], tunnel=True) == []
+    along = entrances_of({"p": SQUARE}, [shapely.LineString([(0, 0), (200, 0)])])
+    assert {row[1] for row in along} == {"outline"}
+    assert np.diff(sorted(row[2] for row in along)).max() < 10.001
 
 
 @settings(max_examples=settings.default.max_examples // 2)

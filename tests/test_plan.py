@@ -7,7 +7,7 @@ import pytest
 
 from cfc_geo import catalog
 from cfc_geo.errors import PlanError
-from cfc_geo.plan import Plan, load_plan, plan_schema
+from cfc_geo.plan import Plan, _lay_over, load_plan, plan_schema
 from tests.toyplan import PLAN
 
 SCHEMA = Path(__file__).parents[1] / "scenarios" / "schema.json"
@@ -362,3 +362,10 @@ def test_the_schema_knows_extends_and_the_kinds() -> None:
     assert schema["anyOf"][0] == {"required": ["extends"]}
     kinds = schema["$defs"]["NormOverride"]["properties"]["kind"]["enum"]
     assert kinds == list(catalog.kinds())
+
+
+def test_another_file_inherits_nothing_that_was_said_of_the_old_one() -> None:
+    base = {"population": {"file": "a.csv", "datum": "gcj02", "licence": "old", "lon": "x"}}
+    merged = _lay_over(base, {"population": {"file": "b.csv"}})
+    assert merged["population"] == {"file": "b.csv", "lon": "x"}
+    assert _lay_over(base, {"population": {"lat": "y"}})["population"]["datum"] == "gcj02"

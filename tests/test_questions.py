@@ -452,3 +452,37 @@ def test_surveying_a_kind_turns_unknown_into_gap_and_nothing_else(sketch: Sketch
     for kind in one.columns:
         assert ((one[kind] == COVERED) == (two[kind] == COVERED)).all()
         assert (one[kind] != GAP).all()
+
+
+# ---------------------------------------------------------------------------------------------------------- islands
+
+
+def test_near_an_island_nobody_can_say_that_a_child_is_not_served() -> None:
+    """A playground beside 15 m of footway that the data join to nothing, 20 m from the street: unknown within 300 m."""
+    sketch = Sketch(
+        cells={"a": Point(0, 10), "b": Point(200, 10), "d": Point(900, 0)},
+        facilities={"p": ("playground", Point(230, 20))},
+        streets=[*STREET, [(225.0, 20.0), (240.0, 20.0)]],
+    )
+    status = sketch.ask().coverage.status["playground"]
+    assert status.to_dict() == {"a": UNKNOWN, "b": UNKNOWN, "d": GAP}
+    joined = replace(sketch, streets=STREET).ask().coverage.status["playground"]
+    assert joined.to_dict() == {"a": COVERED, "b": COVERED, "d": GAP}
+
+
+def test_a_cell_on_an_island_is_a_gap_only_where_none_is_near_as_the_crow_flies() -> None:
+    sketch = replace(
+        TOWN,
+        cells={"b": Point(100, 12), "c": Point(500, 12)},
+        streets=[*STREET, [(95.0, 13.0), (105.0, 13.0)], [(495.0, 13.0), (505.0, 13.0)]],
+    )
+    assert sketch.ask().coverage.status["playground"].to_dict() == {"b": UNKNOWN, "c": GAP}
+
+
+def test_an_entrance_that_no_street_reaches_makes_its_surroundings_unknown() -> None:
+    study = TOWN.study()
+    gate = study.entrances.iloc[[list(study.entrances["facility_id"]).index("p")]].copy()
+    gate["geometry"] = [Point(900, 250)]
+    both = replace(study, entrances=pd.concat([study.entrances, gate], ignore_index=True))
+    status = ask(both).coverage.status["playground"]
+    assert status["a"] == COVERED and status["c"] == GAP and status["d"] == UNKNOWN

@@ -28,6 +28,9 @@ from cfc_geo.inputs.read import RawLayer, read_layer, sniff
 from cfc_geo.plan import Facilities, Plan
 from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS
 
+EVERY_M = 10.0
+"""A street that runs along an outline leads in everywhere: an entrance at least every so many metres."""
+
 SHAPES = ("Point", "Polygon", "MultiPolygon")
 SHOWN_WORDS = 12
 """Unknown kinds a message each; where there are more, the wrong column is named."""
@@ -95,9 +98,10 @@ def find_entrances(
     is_point = shapely.get_type_id(shapes) == 0
     with_given = np.isin(names, given["facility_id"].to_numpy(dtype=object))
     left = np.flatnonzero(~is_point & ~with_given)
-    crossing, crossing_points = _outline_crossings(shapes[left], streets.geometry.to_numpy())
+    ground = streets.geometry.to_numpy()[~(streets["bridge"] | streets["tunnel"]).to_numpy(dtype=bool)]
+    crossing, crossing_points = _outline_crossings(shapes[left], ground)
     without = np.setdiff1d(np.arange(len(left)), crossing)
-    near, near_points = _nearest_outline_points(shapes[left[without]], streets.geometry.to_numpy(), snap_limit_m)
+    near, near_points = _nearest_outline_points(shapes[left[without]], ground, snap_limit_m)
     point_own = is_point & ~with_given
     owner = np.concatenate(
         [
@@ -123,8 +127,8 @@ def _outline_crossings(polygons: np.ndarray, streets: np.ndarray) -> tuple[np.nd
     polygon, street = shapely.STRtree(streets).query(outlines, predicate="intersects")
     met = shapely.intersection(outlines[polygon], streets[street])
     parts, index = shapely.get_parts(met, return_index=True)
-    ends = shapely.get_type_id(parts) == 1  # a street that runs along the outline meets it where it joins and leaves
-    along = shapely.extract_unique_points(parts[ends])
+    ends = shapely.get_type_id(parts) == 1  # a street that runs along the outline
+    along = shapely.extract_unique_points(shapely.segmentize(parts[ends], EVERY_M))
     spread, spread_index = shapely.get_parts(along, return_index=True)
     points = np.concatenate([parts[~ends], spread])
     owner = np.concatenate([polygon[index[~ends]], polygon[index[ends][spread_index]]])

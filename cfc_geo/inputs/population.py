@@ -34,7 +34,6 @@ from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column, children_columns
 
 MAX_RASTER_BYTES = 1_500_000_000
-NODATA_WARN_SHARE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,7 @@ def read_population(
     origins = origins.sort_values("origin_id", ignore_index=True)
     origins["unit_id"] = assign_units(origins.geometry, units)
     placed = origins[origins["unit_id"] != ""].reset_index(drop=True)
-    _check_nodata(plan, cells, len(placed), units, findings)
+    _check_nodata(plan, cells, units, findings)
     account = _account(origins, cells, units, plan, findings)
     return placed[["origin_id", "unit_id", *children_columns(), "residents", "geometry"]], account
 
@@ -346,10 +345,10 @@ def _centres(transform: tuple[float, ...], row: np.ndarray, col: np.ndarray) -> 
     return np.column_stack([west + (col + 0.5) * width, north + (row + 0.5) * height])
 
 
-def _check_nodata(plan: Plan, cells: Cells, placed: int, units: gpd.GeoDataFrame, findings: Findings) -> None:
+def _check_nodata(plan: Plan, cells: Cells, units: gpd.GeoDataFrame, findings: Findings) -> None:
     """Ground inside the units of which the raster says nothing is unknown, not empty: say how much."""
     if cells.unknown is None or not len(cells.unknown):
         return
     inside = assign_units(cells.unknown.to_crs(units.crs), units) != ""
-    if inside.sum() > NODATA_WARN_SHARE * placed:
+    if inside.any():
         findings.warning("raster.nodata_inside", _file(plan), count=int(inside.sum()))

@@ -27,7 +27,7 @@ def measure_coverage(nearest: NearestCosts, study: Study, norms: dict[str, Norm]
 
     covered: metres ≤ limit (inclusive; `TOLERANCE_M` absorbs rounding). gap: farther, and some file is the full list of
     the kind. unknown: farther from those we know of, which may not be all; or attached to no street; or within the
-    limit, as the crow flies, of a facility of the kind to which no street leads in the data.
+    limit, as the crow flies, of a way in that no street joins to the origin in the data.
     Raises `ValueError` if a limit lies beyond the horizon of `nearest`.
     """
     beyond = [kind for kind in nearest.metres.columns if norms[kind].limit_m > nearest.horizon_m]
@@ -37,7 +37,7 @@ def measure_coverage(nearest: NearestCosts, study: Study, norms: dict[str, Norm]
     limits = np.array([norms[kind].limit_m for kind in kinds])
     within = nearest.metres.to_numpy() <= limits + TOLERANCE_M
     refutable = nearest.attached.to_numpy()[:, None] & np.isin(kinds, sorted(study.surveyed))
-    refutable &= ~_near_detached(nearest, study, dict(zip(kinds, limits, strict=True)))
+    refutable &= ~_may_be_near(nearest, study, dict(zip(kinds, limits, strict=True)))
     codes = np.select([within, refutable], [STATUSES.index(COVERED), STATUSES.index(GAP)], STATUSES.index(UNKNOWN))
     status = pd.DataFrame(
         {kind: pd.Categorical.from_codes(codes[:, i], STATUSES) for i, kind in enumerate(kinds)}, nearest.metres.index
@@ -83,15 +83,24 @@ def sum_coverage(
     return stacked(blocks, COVERAGE_COLUMNS)
 
 
-def _near_detached(nearest: NearestCosts, study: Study, limits_m: dict[str, float]) -> np.ndarray:
-    """Origin × kind: does a facility that the streets do not reach lie within the limit in a straight line?
+def _may_be_near(nearest: NearestCosts, study: Study, limits_m: dict[str, float]) -> np.ndarray:
+    """Origin × kind: is there a way in within the limit as the crow flies, and no saying how far it is on foot?
 
-    Such an origin may well be served: the walk is not known to be longer than the limit.
+    That is so where the way in, or the origin, is not joined to the largest connected part of the streets: it may be an
+    island in the data only. Ways in are entrances, and facilities that have none.
     """
     near = np.zeros((len(study.origins), len(limits_m)), dtype=bool)
-    detached = study.facilities[study.facilities["facility_id"].isin(nearest.detached)]
+    kind_of = study.facilities.set_index("facility_id")["kind"]
+    shut = study.facilities[~study.facilities["facility_id"].isin(study.entrances["facility_id"])]
+    kind = np.concatenate([kind_of.reindex(study.entrances["facility_id"]).to_numpy(), shut["kind"].to_numpy()])
+    ways_in = np.concatenate([study.entrances.geometry.to_numpy(), shut.geometry.to_numpy()])
+    joined = np.concatenate([nearest.joined_entrances, np.zeros(len(shut), dtype=bool)])
+    origin_joined = nearest.joined.to_numpy()
     tree = shapely.STRtree(study.origins.geometry.to_numpy())
-    for position, (kind, limit_m) in enumerate(limits_m.items()):
-        shapes = detached.geometry[detached["kind"] == kind].to_numpy()
-        near[tree.query(shapes, predicate="dwithin", distance=limit_m)[1], position] = True
+    for position, (asked, limit_m) in enumerate(limits_m.items()):
+        of_kind = kind == asked
+        if not origin_joined.all():
+            origin = tree.query(ways_in[of_kind], predicate="dwithin", distance=limit_m)[1]
+            near[origin[~origin_joined[origin]], position] = True
+        near[tree.query(ways_in[of_kind & ~joined], predicate="dwithin", distance=limit_m)[1], position] = True
     return near
