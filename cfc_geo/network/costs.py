@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
+from cfc_geo.inputs.population import representative_points
 from cfc_geo.model import Attachment, Links, NearestCosts, Network, Snaps, TravelCosts
 from cfc_geo.network.graph import links, nanometres, stable_order
 from cfc_geo.network.snap import snap_points
@@ -31,7 +31,7 @@ def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFr
 
     Whatever lies farther than `limit_m` (inclusive, straight line) from every walkable segment stays unattached.
     """
-    at_origins = snap_points(network, _centres(origins.geometry), limit_m=limit_m)
+    at_origins = snap_points(network, representative_points(origins.geometry), limit_m=limit_m)
     at_entrances = snap_points(network, entrances.geometry, limit_m=limit_m)
     entrance, gate, gate_nm = _ends(network, at_entrances, leaving=False)
     origin, door, door_nm = _ends(network, at_origins, leaving=True)
@@ -147,15 +147,6 @@ def _attached_origins(attached: Attachment) -> pd.Series:
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-
-
-def _centres(places: gpd.GeoSeries) -> np.ndarray:
-    """Where the children of a place are taken to live: its centroid, or a point inside where that lies outside."""
-    shapes = places.to_numpy()
-    centre = np.asarray(shapely.centroid(shapes))
-    outside = ~shapely.covers(shapes, centre)
-    centre[outside] = shapely.point_on_surface(shapes[outside])
-    return centre
 
 
 def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
