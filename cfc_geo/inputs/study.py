@@ -4,6 +4,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
 
 from cfc_geo.errors import DataError, Findings
 from cfc_geo.inputs.facilities import FacilityLayers, find_entrances, read_facilities
@@ -46,7 +47,16 @@ def horizon_m(plan: Plan) -> float:
     return max(norm.limit_m for norm in plan.resolved_norms().values())
 
 
-def _assemble(plan, units, area, population, streets, layers: FacilityLayers, osm, findings) -> Study:  # type: ignore[no-untyped-def]
+def _assemble(
+    plan: Plan,
+    units: gpd.GeoDataFrame,
+    area: Area,
+    population: tuple[gpd.GeoDataFrame, dict[str, float]],
+    streets: tuple[gpd.GeoDataFrame, pd.DataFrame],
+    layers: FacilityLayers,
+    osm: "_OsmFiles",
+    findings: Findings,
+) -> Study:
     origins, account = population
     segments, nodes = streets
     entrances = find_entrances(layers.facilities, layers.given, segments, plan.walk.snap_limit_m)
