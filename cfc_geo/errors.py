@@ -1,4 +1,4 @@
-"""What can go wrong, on one screen: findings, the exceptions that carry them, and the one warning.
+"""What can go wrong, on one screen: findings, and the exceptions that carry them.
 
 A `Finding` is a fact about the user's plan or data. Its sentence lives in the catalogue under its `code`, in Chinese
 and in English, together with the way to mend it; here are only the values that fill it in.
@@ -85,7 +85,3 @@ class NetworkError(CfcError, ValueError):
 
 class OutputError(CfcError, OSError):
     """The results cannot be written where they were asked for."""
-
-
-class CfcWarning(UserWarning):
-    """Something a library user should know that is no error."""

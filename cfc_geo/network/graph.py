@@ -49,13 +49,6 @@ def build_network(streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> Network:
     )
 
 
-def count_islands(network: Network) -> dict[str, float]:
-    """How broken the streets are: the number of connected parts and the share of length outside the longest."""
-    total_m = network.component_m.sum()
-    share = 1 - network.component_m[0] / total_m if total_m else 0.0
-    return {"street_components": float(len(network.component_m)), "street_share_outside_largest": float(share)}
-
-
 def nanometres(metres: np.ndarray) -> np.ndarray:
     """Metres (finite) as whole nanometres; every decimal length below `MAX_SEGMENT_M` comes out exact."""
     return np.rint(np.asarray(metres, dtype=float) * 1e9).astype(np.int64)
