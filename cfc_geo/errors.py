@@ -4,7 +4,7 @@ A `Finding` is a fact about the user's plan or data. Its sentence lives in the c
 and in English, together with the way to mend it; here are only the values that fill it in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,12 +15,29 @@ Counted = Literal["row", "feature"]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One fault, warning or note.
+class Rows:
+    """Records of a file as its user counts them, and the sheet of the workbook they are on ("" in other files).
 
-    `rows` are as a spreadsheet counts them (the heading is row 1) where `counted` is "row", and as a GIS lists them
-    (the first is 1) where it is "feature".
+    "row": as a spreadsheet numbers its rows. "feature": as a GIS lists its features, the first is 1. None at all is the
+    file, or the sheet, as a whole.
     """
+
+    numbers: tuple[int | str, ...] = ()
+    counted: Counted = "row"
+    sheet: str = ""
+
+    @classmethod
+    def features(cls, positions: Iterable[int]) -> "Rows":
+        """The records of a layer at these positions, of which the first is 0."""
+        return cls(tuple(int(position) + 1 for position in positions), "feature")
+
+    def __iter__(self) -> Iterator[int | str]:
+        return iter(self.numbers)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault, warning or note; `rows`, `counted` and `sheet` are as in `Rows`."""
 
     severity: Severity
     code: str
@@ -28,10 +45,12 @@ class Finding:
     rows: tuple[int | str, ...] = ()
     values: dict[str, Any] = field(default_factory=dict)
     counted: Counted = "row"
+    sheet: str = ""
 
     def text(self, lang: str = "en") -> str:
         """The finding as one line: where, what is wrong, and (after the arrow) how to mend it."""
-        return catalog.finding_text(self.code, lang, place=(self.file, self.rows, self.counted), values=self.values)
+        place = (self.file, self.sheet, self.rows, self.counted)
+        return catalog.finding_text(self.code, lang, place=place, values=self.values)
 
 
 class Findings(list[Finding]):
@@ -47,8 +66,9 @@ class Findings(list[Finding]):
         self._add("note", code, file, rows, values)
 
     def _add(self, severity: Severity, code: str, file: str, rows: Iterable[int | str], values: dict[str, Any]) -> None:
-        counted = values.pop("counted", "row")
-        self.append(Finding(severity, code, file, tuple(rows), values, counted))
+        if not isinstance(rows, Rows):
+            rows = Rows(tuple(rows))
+        self.append(Finding(severity, code, file, rows.numbers, values, rows.counted, rows.sheet))
 
     @property
     def errors(self) -> list[Finding]:

@@ -529,7 +529,7 @@ def test_blank_rows_and_columns_without_a_heading_are_passed_over_and_rows_keep_
     raw = read_layer(path, "t.csv", None, findings)
     assert raw is not None and not findings
     assert list(raw.frame.columns) == ["编号", "n"] and raw.frame["编号"].tolist() == ["a", "b"]
-    assert raw.rows([True, True]) == [4, 6]
+    assert list(raw.rows([True, True])) == [4, 6]
 
 
 def test_semicolons_quotes_and_line_breaks_in_cells(tmp_path: Path) -> None:

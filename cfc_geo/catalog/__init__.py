@@ -144,9 +144,10 @@ SHOWN_ROWS = 8
 
 
 def finding_text(
-    code: str, lang: str, *, place: tuple[str, tuple[int | str, ...], str], values: Mapping[str, Any]
+    code: str, lang: str, *, place: tuple[str, str, tuple[int | str, ...], str], values: Mapping[str, Any]
 ) -> str:
-    """One line for one finding: `file, row 4: what is wrong → how to mend it`. `place` is (file, rows, row|feature).
+    """One line for one finding: `file, row 4: what is wrong → how to mend it`. `place` is (file, sheet,
+    rows, row|feature).
 
     It is one line whatever a file holds: line breaks become spaces, and other marks that do not print become �.
     """
@@ -159,12 +160,13 @@ def finding_text(
     return "".join(mark if mark.isprintable() else " " if mark.isspace() else "�" for mark in line)
 
 
-def _place(file: str, rows: tuple[int | str, ...], counted: str, lang: str) -> str:
+def _place(file: str, sheet: str, rows: tuple[int | str, ...], counted: str, lang: str) -> str:
     listed = word("place.list", lang).join(map(str, rows[:SHOWN_ROWS]))
     if len(rows) > SHOWN_ROWS:
         listed = word("place.more", lang, listed=listed, count=len(rows))
     where = word(f"place.{counted}{'s' if len(rows) > 1 else ''}", lang, listed=listed) if rows else ""
-    parts = [part for part in (file, where) if part]
+    on_sheet = word("place.sheet", lang, sheet=sheet) if sheet else ""
+    parts = [part for part in (file, on_sheet, where) if part]
     return word("place.separator", lang).join(parts) + word("place.colon", lang) if parts else ""
 
 

@@ -203,7 +203,7 @@ def _kinds(raw: RawLayer, block: Facilities, findings: Findings) -> pd.Series:
     if block.kind is not None:
         return pd.Series(block.kind, index=range(len(raw.frame)), dtype=object)
     if block.columns.kind is None:
-        findings.error("facilities.no_kind", raw.file)
+        findings.error("facilities.no_kind", raw.file, raw.whole)
         return pd.Series("", index=range(len(raw.frame)), dtype=object)
     words = column(raw, block.columns.kind, findings)
     if words is None:
@@ -216,10 +216,10 @@ def _kinds(raw: RawLayer, block: Facilities, findings: Findings) -> pd.Series:
         rows = raw.rows(folded == word)
         near = difflib.get_close_matches(word, known, n=1, cutoff=0.3)
         shown = f"{near[0]} ({known[near[0]]})" if near else ", ".join(list(catalog.kinds())[:6]) + " …"
-        findings.error("facilities.unknown_kind", raw.file, rows, counted=raw.counted, word=word or "–", near=shown)
+        findings.error("facilities.unknown_kind", raw.file, rows, word=word or "–", near=shown)
     if len(unknown) > SHOWN_WORDS:
         more = len(unknown) - SHOWN_WORDS
-        findings.error("facilities.more_unknown_kinds", raw.file, more=more, column=block.columns.kind)
+        findings.error("facilities.more_unknown_kinds", raw.file, raw.whole, more=more, column=block.columns.kind)
     return kinds.fillna("").astype(object)
 
 
@@ -249,7 +249,7 @@ def _read_entrances(plan: Plan, block: Facilities, known: set[str], findings: Fi
     owner = text(owner)
     if (unknown := ~owner.isin(known)).any():
         shown = sorted(set(owner[unknown]))[:5]
-        findings.error("entrances.unknown_facility", raw.file, raw.rows(unknown), counted=raw.counted, ids=shown)
+        findings.error("entrances.unknown_facility", raw.file, raw.rows(unknown), ids=shown)
     return gpd.GeoDataFrame({"facility_id": owner}, geometry=shapes.to_numpy(), crs=shapes.crs)
 
 

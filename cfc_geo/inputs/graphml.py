@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from cfc_geo.errors import Findings
+from cfc_geo.errors import Findings, Rows
 from cfc_geo.inputs import xml_guard
 from cfc_geo.inputs.walkable import Tags, crossing_of_node, crossing_of_way, is_true, walking_directions
 from cfc_geo.tables import STREET_COLUMNS
@@ -151,9 +151,9 @@ def _edge_table(
     graph: _Graph, places: Mapping[str, tuple[float, float]], file: str, findings: Findings
 ) -> pd.DataFrame | None:
     """One row an edge: start, end, tags, geometry, length_m, whether it may be walked forward and backward."""
-    unknown = [row + 1 for row, (start, end, _) in enumerate(graph.edges) if not {start, end} <= places.keys()]
+    unknown = [row for row, (start, end, _) in enumerate(graph.edges) if not {start, end} <= places.keys()]
     if unknown:
-        findings.error("graphml.unknown_node", file, unknown, counted="feature")
+        findings.error("graphml.unknown_node", file, Rows.features(unknown))
         return None
     shapes = _edge_shapes(graph, places)
     if shapes is None:
@@ -164,7 +164,7 @@ def _edge_table(
         np.isfinite(stated) & (stated >= 0) & (stated <= LONGEST_M)
     )
     if wrong.any():
-        findings.error("graphml.length_wrong", file, (np.flatnonzero(wrong) + 1).tolist(), counted="feature")
+        findings.error("graphml.length_wrong", file, Rows.features(np.flatnonzero(wrong)))
         return None
     straight = np.array(["geometry" not in tags for _, _, tags in graph.edges], dtype=bool)
     bent = straight & (stated > LOST_SHAPE * _ground_m(shapes) + 1.0)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from cfc_geo.errors import Findings
+from cfc_geo.errors import Findings, Rows
 from cfc_geo.inputs.walkable import TRUE_WORDS, Tags, is_private, is_true, walking_directions
 from cfc_geo.tables import STREET_COLUMNS
 
@@ -124,7 +124,7 @@ def _shapes_are_sound(lines: gpd.GeoDataFrame, findings: Findings, file: str) ->
     }
     for code, rows in faults.items():
         if len(rows):
-            findings.error(code, file, (rows + 1).tolist(), counted="feature")
+            findings.error(code, file, Rows.features(rows))
     if not len(shapes):
         findings.error("lines.none_walkable", file)
     return len(shapes) > 0 and not any(len(rows) for rows in faults.values())
@@ -143,7 +143,7 @@ def _lengths(
     unlike = ~wrong & ((stated < low * whole) | (stated > high * whole))
     for code, mask in (("lines.length_wrong", wrong), ("lines.length_unlike", unlike)):
         if mask.any():
-            findings.error(code, file, (np.flatnonzero(mask) + 1).tolist(), counted="feature")
+            findings.error(code, file, Rows.features(np.flatnonzero(mask)))
     shared: np.ndarray = stated[feature] * drawn / whole[feature]
     return None if (wrong | unlike).any() else shared
 
@@ -151,12 +151,12 @@ def _lengths(
 def _ids(values: _Cells, feature: np.ndarray, findings: Findings, file: str) -> np.ndarray | None:
     """The layer's ids, or "1", "2", … by feature; a feature of several parts gets ".0", ".1", … behind its id."""
     names = values.texts("id") if values.has("id") else [str(row + 1) for row in range(values.count)]
-    absent = [row + 1 for row, name in enumerate(names) if not name]
+    absent = [row for row, name in enumerate(names) if not name]
     if absent:
-        findings.error("lines.id_missing", file, absent, counted="feature")
+        findings.error("lines.id_missing", file, Rows.features(absent))
     repeated = pd.Series(names).duplicated(keep=False).to_numpy() & (np.array(names, dtype=object) != "")
     if repeated.any():
-        findings.error("lines.id_repeated", file, (np.flatnonzero(repeated) + 1).tolist(), counted="feature")
+        findings.error("lines.id_repeated", file, Rows.features(np.flatnonzero(repeated)))
     if absent or repeated.any():
         return None
     parts = np.bincount(feature, minlength=values.count)
@@ -285,5 +285,5 @@ def _warn_of_near_misses(
     if levels is not None:
         misses &= levels[feature[where // 2]][point] == levels[feature[line]]
     if count := len(np.unique(number[misses])):
-        rows = sorted({int(row) + 1 for row in feature[where // 2][point[misses]]})
-        findings.warning("lines.near_miss", file, rows, count=count, limit_m=NEAR_MISS_M, counted="feature")
+        rows = Rows.features(np.unique(feature[where // 2][point[misses]]))
+        findings.warning("lines.near_miss", file, rows, count=count, limit_m=NEAR_MISS_M)

@@ -48,9 +48,9 @@ def column(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series | N
     headings = [str(heading) for heading in raw.frame.columns if heading != "geometry"]
     near = difflib.get_close_matches(name, headings, n=1, cutoff=0.5)
     if near:
-        findings.error("column.missing_near", raw.file, column=name, near=near[0])
+        findings.error("column.missing_near", raw.file, raw.whole, column=name, near=near[0])
     else:
-        findings.error("column.missing", raw.file, column=name, columns=headings[:12])
+        findings.error("column.missing", raw.file, raw.whole, column=name, columns=headings[:12])
     return None
 
 
@@ -71,11 +71,11 @@ def ids(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
         return pd.Series([str(number) for number in raw.numbers], dtype=object)
     values = text(given)
     if (missing := values == "").any():
-        findings.error("id.missing", raw.file, raw.rows(missing), counted=raw.counted, column=name)
+        findings.error("id.missing", raw.file, raw.rows(missing), column=name)
     repeated = values.duplicated(keep=False) & (values != "")
     if repeated.any():
         shown = sorted(set(values[repeated]))[:5]
-        findings.error("id.repeated", raw.file, raw.rows(repeated), counted=raw.counted, column=name, ids=shown)
+        findings.error("id.repeated", raw.file, raw.rows(repeated), column=name, ids=shown)
     return values.reset_index(drop=True)
 
 
@@ -94,11 +94,11 @@ def numbers(raw: RawLayer, name: str | None, findings: Findings, *, blank: float
     bad = ~np.isfinite(values) & ~empty
     if bad.any():
         shown = sorted(set(as_text[bad]))[:5]
-        findings.error("number.not_one", raw.file, raw.rows(bad), counted=raw.counted, column=name, values=shown)
+        findings.error("number.not_one", raw.file, raw.rows(bad), column=name, values=shown)
     if blank is None and empty.any():
-        findings.error("number.blank", raw.file, raw.rows(empty), counted=raw.counted, column=name)
+        findings.error("number.blank", raw.file, raw.rows(empty), column=name)
     if (negative := values < 0).any():
-        findings.error("number.negative", raw.file, raw.rows(negative), counted=raw.counted, column=name)
+        findings.error("number.negative", raw.file, raw.rows(negative), column=name)
     return values
 
 
@@ -125,7 +125,7 @@ def positions(raw: RawLayer, lonlat: LonLat | None, datum: str | None, findings:
     elif lonlat is not None:
         shapes = _shapes_of_table(raw, lonlat, findings)
     else:
-        findings.error("read.no_shapes", raw.file)
+        findings.error("read.no_shapes", raw.file, raw.whole)
         return None
     crs = _crs_of(raw, shapes, datum, findings)
     if shapes is None or crs is None:
@@ -140,7 +140,9 @@ def positions(raw: RawLayer, lonlat: LonLat | None, datum: str | None, findings:
 def _shapes_of_table(raw: RawLayer, lonlat: LonLat, findings: Findings) -> gpd.GeoSeries | None:
     """Points, without a CRS; None where a row has no two numbers."""
     if None in lonlat:
-        findings.error("table.no_coordinates", raw.file, columns=[str(name) for name in raw.frame.columns][:12])
+        findings.error(
+            "table.no_coordinates", raw.file, raw.whole, columns=[str(name) for name in raw.frame.columns][:12]
+        )
         return None
     columns = [column(raw, name, findings) for name in lonlat]
     if columns[0] is None or columns[1] is None:
@@ -148,7 +150,7 @@ def _shapes_of_table(raw: RawLayer, lonlat: LonLat, findings: Findings) -> gpd.G
     x, y = (_as_numbers(text(values)) for values in columns)
     bad = ~(np.isfinite(x) & np.isfinite(y))
     if bad.any():
-        findings.error("coordinates.not_numbers", raw.file, raw.rows(bad), counted=raw.counted)
+        findings.error("coordinates.not_numbers", raw.file, raw.rows(bad))
     points = np.full(len(x), None, dtype=object)
     points[~bad] = shapely.points(x[~bad], y[~bad])
     return gpd.GeoSeries(points)
@@ -163,7 +165,7 @@ def _shapes_of_layer(raw: RawLayer, findings: Findings) -> gpd.GeoSeries:
     broken[owner[~np.isfinite(xy).all(axis=1)]] = True
     for code, wrong in (("geometry.empty", empty), ("geometry.not_finite", broken)):
         if wrong.any():
-            findings.error(code, raw.file, raw.rows(wrong), counted=raw.counted)
+            findings.error(code, raw.file, raw.rows(wrong))
     shapes[empty | broken] = None
     return gpd.GeoSeries(shapes)
 
@@ -174,7 +176,7 @@ def _crs_of(raw: RawLayer, shapes: gpd.GeoSeries | None, datum: str | None, find
     if datum is None:
         crs = stated
         if crs is None:
-            findings.error("datum.undeclared" if raw.counted == "row" else "crs.missing", raw.file)
+            findings.error("datum.undeclared" if raw.counted == "row" else "crs.missing", raw.file, raw.whole)
     else:
         crs = known_crs(datums.GEOGRAPHIC.get(datum, datum), raw.file, findings)
         if raw.format == "geojson" and shapes is not None and _beyond_degrees(shapes).any():
@@ -182,16 +184,16 @@ def _crs_of(raw: RawLayer, shapes: gpd.GeoSeries | None, datum: str | None, find
     if crs is None:
         return None
     if datums.is_untransformable(crs):
-        findings.error("crs.untransformable", raw.file, crs=crs.name)
+        findings.error("crs.untransformable", raw.file, raw.whole, crs=crs.name)
         return None
     if not (crs.is_geographic or crs.is_projected):
-        findings.error("crs.unknown", raw.file, crs=crs.name)
+        findings.error("crs.unknown", raw.file, raw.whole, crs=crs.name)
         return None
     if datum in SHIFTED and stated is not None and stated.is_projected:
-        findings.error("datum.projected", raw.file, datum=datum, crs=stated.name)
+        findings.error("datum.projected", raw.file, raw.whole, datum=datum, crs=stated.name)
         return None
     if datum is not None and stated is not None and shapes is not None and not _agree(crs, stated, shapes):
-        findings.error("datum.contradicts", raw.file, datum=datum, crs=stated.name)
+        findings.error("datum.contradicts", raw.file, raw.whole, datum=datum, crs=stated.name)
         return None
     return crs
 
@@ -223,7 +225,7 @@ def _degrees_possible(raw: RawLayer, shapes: gpd.GeoSeries, findings: Findings) 
     if not wrong.any():
         return True
     code = "coordinates.impossible" if _beyond_degrees(_swapped(shapes[wrong])).any() else "coordinates.swapped"
-    findings.error(code, raw.file, raw.rows(wrong), counted=raw.counted)
+    findings.error(code, raw.file, raw.rows(wrong))
     return False
 
 
@@ -266,10 +268,10 @@ def inside_area(
         away_m = shapely.distance(projected.to_numpy()[outside], shapely.box(*area.bounds))
         km = round(float(np.fmin(away_m, HALF_THE_EARTH_M).min()) / 1000, 1)
         swapped = swap_would_help(shapes, area)
-        findings.error("place.all_outside_swapped" if swapped else "place.all_outside", raw.file, km=km)
+        findings.error("place.all_outside_swapped" if swapped else "place.all_outside", raw.file, raw.whole, km=km)
     elif outside.any():
         count = int(outside.sum())
-        findings.warning("place.some_outside", raw.file, raw.rows(outside), counted=raw.counted, count=count)
+        findings.warning("place.some_outside", raw.file, raw.rows(outside), count=count)
     return projected, hits
 
 
@@ -289,9 +291,7 @@ def only_types(raw: RawLayer, shapes: gpd.GeoSeries, allowed: tuple[str, ...], f
     wrong = ~shapes.geom_type.isin(allowed) & shapes.notna()
     if wrong.any():
         found = sorted(set(shapes.geom_type[wrong].dropna()))
-        findings.error(
-            "geometry.type", raw.file, raw.rows(wrong), counted=raw.counted, found=found, wanted=list(allowed)
-        )
+        findings.error("geometry.type", raw.file, raw.rows(wrong), found=found, wanted=list(allowed))
     return not wrong.any()
 
 
@@ -312,9 +312,9 @@ def repaired(raw: RawLayer, shapes: gpd.GeoSeries, findings: Findings) -> gpd.Ge
     refused, mended = broken & (change > REPAIR_LIMIT), broken & (change <= REPAIR_LIMIT)
     if refused.any():
         percent = float(change[refused].max() * 100)
-        findings.error("geometry.invalid", raw.file, raw.rows(refused), counted=raw.counted, percent=percent)
+        findings.error("geometry.invalid", raw.file, raw.rows(refused), percent=percent)
     if mended.any():
-        findings.warning("geometry.repaired", raw.file, raw.rows(mended), counted=raw.counted)
+        findings.warning("geometry.repaired", raw.file, raw.rows(mended))
     return gpd.GeoSeries(fixed, index=shapes.index, crs=shapes.crs)
 
 

@@ -13,7 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from pyproj import CRS
 
-from cfc_geo.errors import Counted, Findings
+from cfc_geo.errors import Counted, Findings, Rows
 
 MAX_TEXT_BYTES = 200_000_000
 """A table, packed or not, holds at most so much text."""
@@ -71,10 +71,16 @@ class RawLayer:
     crs: CRS | None
     counted: Counted
     numbers: np.ndarray
+    sheet: str = ""
 
-    def rows(self, mask: "pd.Series | Iterable[bool]") -> list[int]:
-        """The numbers, as a user counts them, of the records where `mask` is true."""
-        return [int(number) for number in self.numbers[np.asarray(mask, dtype=bool)]]
+    @property
+    def whole(self) -> Rows:
+        """The file, or the sheet of it, without naming a record."""
+        return Rows((), self.counted, self.sheet)
+
+    def rows(self, mask: "pd.Series | Iterable[bool]") -> Rows:
+        """The records where `mask` is true, as a user counts them."""
+        return replace(self.whole, numbers=tuple(self.numbers[np.asarray(mask, dtype=bool)].tolist()))
 
 
 def existing_file(path: Path, file: str, findings: Findings) -> bool:

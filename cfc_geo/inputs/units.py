@@ -118,7 +118,7 @@ def _plausible_size(raw: RawLayer, shapes: gpd.GeoSeries, findings: Findings) ->
 def _check_reserved(raw: RawLayer, units: gpd.GeoDataFrame, findings: Findings) -> None:
     reserved = units["unit_id"] == "all"
     if reserved.any():
-        findings.error("units.reserved_id", raw.file, raw.rows(reserved), counted=raw.counted)
+        findings.error("units.reserved_id", raw.file, raw.rows(reserved))
 
 
 def _check_parents(raw: RawLayer, units: gpd.GeoDataFrame, findings: Findings) -> None:
@@ -126,7 +126,7 @@ def _check_parents(raw: RawLayer, units: gpd.GeoDataFrame, findings: Findings) -
     unknown = ~units["parent_id"].isin(["", *units["unit_id"]])
     if unknown.any():
         shown = sorted(set(units.loc[unknown, "parent_id"]))[:5]
-        findings.error("units.unknown_parent", raw.file, raw.rows(unknown), counted=raw.counted, parents=shown)
+        findings.error("units.unknown_parent", raw.file, raw.rows(unknown), parents=shown)
     circular = [unit for unit in parent if _runs_in_circle(unit, parent)]
     if circular:
         findings.error("units.parent_circle", raw.file, units=circular[:5])
@@ -149,7 +149,7 @@ def _check_inside_parents(raw: RawLayer, units: gpd.GeoDataFrame, findings: Find
     astray = shapely.area(shapely.intersection(child, parent)) < INSIDE_PARENT * shapely.area(child)
     if astray.any():
         shown = list(units.loc[astray, "unit_id"])[:5]
-        findings.error("units.outside_parent", raw.file, raw.rows(astray), counted=raw.counted, units=shown)
+        findings.error("units.outside_parent", raw.file, raw.rows(astray), units=shown)
 
 
 def _check_overlaps(raw: RawLayer, units: gpd.GeoDataFrame, findings: Findings) -> None:
