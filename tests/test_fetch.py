@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,7 @@ from tests.overpass_stand_in import OSM_BASE, StandIn
 from tests.real import shared_file
 from tests.toyplan import lonlat, write_geojson
 
+ROOT = Path(__file__).parents[1]
 FILES = {"plan.toml", "units.geojson", "streets.osm", "cells.csv", "fetch.json"}
 TRIES = Patience().tries
 ROUNDING = 3e-4
@@ -280,7 +282,7 @@ def test_faults_are_told_in_chinese(servers: StandIn, tmp_path: Path, capsys: Te
     servers.plays = ["504"] * TRIES
     assert fetch(tmp_path / "town", servers, lang="zh") == 1
     said = capsys.readouterr().err
-    assert "等待 5 秒再试" in said and "服务器过载" in said and "已保留 0/1 份" in said
+    assert "等待 5 秒再试" in said and "服务器过载" in said and "再运行同一命令" in said
 
 
 def test_waits_double_unless_the_server_says_how_long(servers: StandIn, tmp_path: Path, capsys: Text) -> None:
@@ -413,6 +415,23 @@ def test_ctrl_c_keeps_what_is_there(
     assert servers.asked[0] not in servers.asked[asked:]
 
 
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize(("with_signal", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_program_that_dies_leaves_no_half_folder(
+    with_signal: signal.Signals, code: int, servers: StandIn, tmp_path: Path
+) -> None:
+    servers.plays = ["slow"]
+    command = [sys.executable, "-m", "cfc_geo", "fetch", str(tmp_path / "town"), "--bbox", BBOX]
+    with subprocess.Popen([*command, "--overpass-url", servers.url], cwd=ROOT, stderr=subprocess.DEVNULL) as program:
+        while not servers.asked and program.poll() is None:
+            servers.closing.wait(0.01)
+        program.send_signal(with_signal)
+        assert program.wait() == code
+    assert not (tmp_path / "town").exists()
+    assert fetch(tmp_path / "town", servers) == 0
+    assert left_by(tmp_path / "town") == {"town"}
+
+
 def test_a_fetched_folder_is_left_alone(servers: StandIn, tmp_path: Path, capsys: Text) -> None:
     assert fetch(tmp_path / "town", servers) == 0
     (tmp_path / "town/plan.toml").write_text("changed by hand", encoding="utf-8")
@@ -482,7 +501,7 @@ def test_a_name_that_is_no_single_place(
 ) -> None:
     assert fetch(tmp_path / "town", servers, "--place", name) == 1
     assert f"error: {name}: {message}" in capsys.readouterr().err
-    assert servers.asked == [name] and not (tmp_path / "town").exists()
+    assert servers.asked == [name] and left_by(tmp_path / "town") == set()
 
 
 def test_a_place_by_its_id(servers: StandIn, tmp_path: Path) -> None:

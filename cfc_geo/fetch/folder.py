@@ -192,14 +192,14 @@ def _area(plan: Plan) -> tuple[gpd.GeoDataFrame, list[tuple[float, float, float,
 def _ask(
     boxes: Sequence[tuple[float, float, float, float]], web: Web, servers: Servers, kept: Kept, announce: Announce
 ) -> list[bytes]:
-    """The answers for all tiles; however this ends before the last, it is announced how many are kept."""
+    """The answers for all tiles; however this ends before the last, it is announced how many are kept, if any."""
     answers: list[bytes] = []
     try:
         for number, box in enumerate(boxes, start=1):
             announce("part", number=number, count=len(boxes))
             answers.append(ask_tile(web, servers, kept, box))
     finally:
-        if len(answers) < len(boxes):
+        if 0 < len(answers) < len(boxes):
             announce("kept", number=len(answers), count=len(boxes))
     return answers
 

@@ -1,13 +1,10 @@
 """OpenStreetMap's objects as a .osm file, as https://wiki.openstreetmap.org/wiki/OSM_XML describes it."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from xml.sax.saxutils import XMLGenerator
-from xml.sax.xmlreader import AttributesImpl
+from xml.sax.saxutils import quoteattr
 
-from cfc_geo.fetch.overpass import Elements
+from cfc_geo.fetch.overpass import Element, Elements
 
 SOURCE = {
     "generator": "cfc_geo",
@@ -21,33 +18,27 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def write_osm(elements: Elements, osm_base: str, path: Path) -> None:
     """Write `elements` in their order. Raises `OSError`."""
+    source = " ".join(f"{name}={_quoted(value)}" for name, value in SOURCE.items())
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        xml = XMLGenerator(file, "utf-8", short_empty_elements=True)
-        xml.startDocument()
-        xml.startElement("osm", _attributes({"version": "0.6", **SOURCE}))
-        _write(xml, "meta", {"osm_base": osm_base})
-        for (kind, number), element in elements.items():
-            xml.startElement(kind, _attributes({"id": number, **_position(element), "version": 1}))
-            for node in element.get("nodes", []):
-                _write(xml, "nd", {"ref": node})
-            for member in element.get("members", []):
-                _write(xml, "member", {name: member.get(name, "") for name in ("type", "ref", "role")})
-            for key, value in element.get("tags", {}).items():
-                _write(xml, "tag", {"k": key, "v": value})
-            xml.endElement(kind)
-            xml.characters("\n")
-        xml.endElement("osm")
-        xml.characters("\n")
+        file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<osm version="0.6" {source}>\n')
+        file.write(f"<meta osm_base={_quoted(osm_base)}/>\n")
+        file.writelines(_object(element) for element in elements.values())
+        file.write("</osm>\n")
 
 
-def _position(element: Mapping[str, Any]) -> dict[str, str]:
-    return {axis: f"{element[axis]:.7f}" for axis in ("lat", "lon")} if element["type"] == "node" else {}
+def _object(element: Element) -> str:
+    """One object as a line. What is not quoted is a number, or a word that was checked when the answer came."""
+    kind, position = element["type"], ""
+    if kind == "node":
+        position = f' lat="{element["lat"]:.7f}" lon="{element["lon"]:.7f}"'
+    inside = [f'<nd ref="{node}"/>' for node in element.get("nodes", [])]
+    inside += [
+        f'<member type="{member["type"]}" ref="{member["ref"]}" role={_quoted(member.get("role", ""))}/>'
+        for member in element.get("members", [])
+    ]
+    inside += [f"<tag k={_quoted(key)} v={_quoted(value)}/>" for key, value in element.get("tags", {}).items()]
+    return f'<{kind} id="{element["id"]}"{position} version="1">{"".join(inside)}</{kind}>\n'
 
 
-def _write(xml: XMLGenerator, name: str, values: Mapping[str, Any]) -> None:
-    xml.startElement(name, _attributes(values))
-    xml.endElement(name)
-
-
-def _attributes(values: Mapping[str, Any]) -> "AttributesImpl[str]":
-    return AttributesImpl({name: NOT_XML.sub("", str(value)) for name, value in values.items()})
+def _quoted(text: str) -> str:
+    return quoteattr(NOT_XML.sub("", text))

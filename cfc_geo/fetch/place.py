@@ -78,7 +78,7 @@ def find_ground(request: Request, web: Web, servers: Servers, kept: Kept) -> Gro
         name = ", ".join(f"{degrees:g}" for degrees in request.bbox)
         return Ground(name, _one_unit("1", name, shapely.box(*request.bbox)), False)
     assert request.place is not None
-    found = _choose(request.place, _look_up(request.place, web, servers, kept))
+    found = _look_up(request.place, web, servers, kept)
     name = str(found.get("name") or found.get("display_name") or request.place)
     return Ground(name, _one_unit(_osm_id(found), name, _shape(found)), True)
 
@@ -112,8 +112,8 @@ def _read_units(source: UnitsFile, findings: Findings) -> gpd.GeoDataFrame:
 # ------------------------------------------------------------------------------------------------------ places by name
 
 
-def _look_up(place: str, web: Web, servers: Servers, kept: Kept) -> list[Mapping[str, Any]]:
-    """What Nominatim knows under this name, kept or asked for. Raises `FetchError`."""
+def _look_up(place: str, web: Web, servers: Servers, kept: Kept) -> Mapping[str, Any]:
+    """The one place that Nominatim knows under this name, kept or asked for. Raises `FetchError`."""
     import osmnx
 
     name = json.dumps(["nominatim", place])
@@ -121,9 +121,9 @@ def _look_up(place: str, web: Web, servers: Servers, kept: Kept) -> list[Mapping
     if answer is None:
         question = partial(osmnx.geocode_to_gdf, place, by_osmid=bool(OSM_ID.fullmatch(place)))
         answer = web.ask(servers.nominatim, question, _judge)
+        _choose(place, json.loads(answer))  # what does not name one place is not kept
         kept.put(name, answer)
-    found: list[Mapping[str, Any]] = json.loads(answer)
-    return found
+    return _choose(place, json.loads(answer))
 
 
 def _judge(response: Any) -> None:
