@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cfc_geo.plan import Plan
 
 COMMAND = "cfc-geo"
+VERBS = ("run", "check", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -71,7 +72,13 @@ def build_command(lang: str) -> click.Group:
         COMMAND, lang, help=say("group.help"), params=[language, _version_option(lang)], invoke_without_command=False
     )
     group.callback = lambda **_: None
-    for name, params, verb in (("run", [plans, out], run), ("check", [plan], check), ("new", [folder], new)):
+    verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
+        ("run", [plans, out], run),
+        ("check", [plan], check),
+        ("new", [folder], new),
+        ("fetch", [folder, *_fetch_options(say)], fetch),
+    )
+    for name, params, verb in verbs:
         about = say(f"{name}.help")
         settings = {"params": [*params, language], "help": about, "short_help": about}
         group.add_command(_Verb(name, lang, callback=_speaking(verb, lang), **settings))
@@ -137,6 +144,46 @@ def new(folder: Path, lang: str) -> int:
     return 0
 
 
+def fetch(
+    folder: Path,
+    place: str | None,
+    units: Path | None,
+    bbox: str | None,
+    residents: int | None,
+    deadline: int,
+    overpass_url: str | None,
+    nominatim_url: str | None,
+    lang: str,
+    **of_units: str | None,
+) -> int:
+    """Download a place from OpenStreetMap; the folder appears whole or not at all."""
+    from cfc_geo.fetch.folder import CITATION, LICENCE
+    from cfc_geo.fetch.folder import fetch as fetch_folder
+    from cfc_geo.fetch.place import Request, UnitsFile
+    from cfc_geo.fetch.web import Patience, Servers
+
+    urls = {name: url for name, url in (("overpass", overpass_url), ("nominatim", nominatim_url)) if url is not None}
+    _check_fetch_usage(place, units, bbox, of_units, urls, lang)
+
+    def announce(event: str, **values: Any) -> None:
+        shown = {name: value.text(lang) if isinstance(value, Finding) else value for name, value in values.items()}
+        print(catalog.word(f"cli.fetch.{event}", lang, **shown), file=sys.stderr, flush=True)
+
+    fetched = fetch_folder(
+        Request(place, None if units is None else UnitsFile(units, **of_units), _box(bbox, lang), residents),
+        folder,
+        servers=Servers(**urls),
+        patience=Patience(deadline_s=deadline),
+        announce=announce,
+    )
+    _print_findings([finding for finding in fetched.findings if finding.severity == "warning"], lang)
+    print(catalog.word(f"cli.fetch.{'there' if fetched.before else 'done'}", lang, folder=folder))
+    days = " – ".join(dict.fromkeys(fetched.days))
+    print(catalog.word("cli.fetch.source", lang, citation=CITATION, licence=LICENCE, days=days))
+    print(catalog.word("cli.fetch.next", lang, plan=fetched.plan))
+    return 0
+
+
 def _load_all(plans: tuple[Path, ...]) -> "list[Plan]":
     """Every plan, checked. Raises `PlanError` with the faults of all of them."""
     from cfc_geo.plan import load_plan
@@ -149,6 +196,66 @@ def _load_all(plans: tuple[Path, ...]) -> "list[Plan]":
             findings.extend(finding for finding in error.findings if finding not in findings)
     findings.raise_errors(PlanError)
     return loaded
+
+
+# ----------------------------------------------------------------------------------------------------- fetch's options
+
+
+def _fetch_options(say: Any) -> list[click.Parameter]:
+    def option(name: str, metavar: str, type: Any = str, default: Any = None) -> click.Option:
+        return click.Option([f"--{name}"], type=type, default=default, metavar=metavar, help=say(f"{name}.help"))
+
+    file = click.Path(path_type=Path)
+    return [
+        option("place", "NAME"),
+        option("units", "FILE", file),
+        option("bbox", "W,S,E,N"),
+        *(option(name, "COLUMN") for name in ("id", "name", "parent")),
+        option("datum", "DATUM"),
+        option("residents", "N", click.IntRange(1, 100_000_000)),
+        option("deadline", "S", click.IntRange(1, 86_400), 300),
+        option("overpass-url", "URL"),
+        option("nominatim-url", "URL"),
+    ]
+
+
+def _check_fetch_usage(
+    place: str | None,
+    units: Path | None,
+    bbox: str | None,
+    of_units: dict[str, str | None],
+    urls: dict[str, str],
+    lang: str,
+) -> None:
+    """Raises `click.UsageError` for options that do not go together or are no addresses."""
+
+    def refuse(key: str, **values: Any) -> None:
+        raise click.UsageError(catalog.word(f"cli.fetch.{key}", lang, **values))
+
+    if sum(ground is not None for ground in (place, units, bbox)) != 1:
+        refuse("one_ground")
+    for name, value in of_units.items():
+        if value is not None and units is None:
+            refuse("units_only", name=f"--{name}")
+    for name, url in urls.items():
+        if not re.fullmatch(r"https?://[^\s/]+\S*", url):
+            refuse("url_bad", name=f"--{name}-url")
+    datum = of_units["datum"]
+    if datum is not None and not re.fullmatch(r"wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6}", datum):
+        refuse("datum_bad")
+
+
+def _box(text: str | None, lang: str) -> tuple[float, float, float, float] | None:
+    """West, south, east, north. Raises `click.UsageError` if it is no box in degrees."""
+    if text is None:
+        return None
+    try:
+        west, south, east, north = (float(part) for part in text.replace("，", ",").split(","))
+    except ValueError:
+        west, south, east, north = 1, 1, 0, 0
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise click.UsageError(catalog.word("cli.fetch.bbox_bad", lang))
+    return west, south, east, north
 
 
 # ----------------------------------------------------------------------------------------------------------- printing
@@ -263,7 +370,7 @@ class _Group(click.Group):
             name,
             add_help_option=False,
             options_metavar="[--…]",
-            subcommand_metavar="run | check | new",
+            subcommand_metavar=" | ".join(VERBS),
             no_args_is_help=True,
             **settings,
         )
@@ -325,11 +432,13 @@ def _usage_text(error: click.UsageError, lang: str) -> str:
         case click.NoSuchOption():
             text = say("no_such_option", name=error.option_name, near=near(error.option_name, known))
         case click.exceptions.NoSuchCommand():
-            text = say("no_such_verb", name=error.command_name, near=near(error.command_name, ["run", "check", "new"]))
+            text = say("no_such_verb", name=error.command_name, near=near(error.command_name, VERBS))
         case click.MissingParameter():
             text = say("missing_argument", name=error.param.make_metavar(context) if error.param and context else "")
         case click.BadParameter(param=click.Parameter(type=click.Choice() as choice) as param):
             text = say("bad_choice", name=param.opts[-1], choices=", ".join(choice.choices))
+        case click.BadParameter(param=click.Option() as param):
+            text = say("bad_usage", reason=f"{param.opts[-1]}: {error.message}")
         case click.BadOptionUsage() if "requires an argument" in error.message:
             text = say("no_value", name=error.option_name)
         case _ if extra := re.search(r"unexpected extra arguments? \((.*)\)", error.message):

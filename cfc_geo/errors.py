@@ -105,3 +105,7 @@ class NetworkError(CfcError, ValueError):
 
 class OutputError(CfcError, OSError):
     """The results cannot be written where they were asked for."""
+
+
+class FetchError(CfcError, OSError):
+    """What was asked for could not be had from the network."""

@@ -24,13 +24,29 @@ ORDER = [
     "questions",
     "run",
     "outputs",
+    "fetch",
     "cli",
     "__main__",
 ]
 """A module imports only from its own room and from rooms before it."""
 SHARED_BY_QUESTIONS = {"sums"}
 LANGUAGES = ("zh", "en")
-FILE_ENDINGS = {"toml", "json", "html", "csv", "gpkg", "xlsx", "parquet", "osm", "tif", "md", "py", "js", "css"}
+FILE_ENDINGS = {
+    "toml",
+    "json",
+    "geojson",
+    "html",
+    "csv",
+    "gpkg",
+    "xlsx",
+    "parquet",
+    "osm",
+    "tif",
+    "md",
+    "py",
+    "js",
+    "css",
+}
 
 
 def load(name: str) -> dict[str, dict[str, str]]:
@@ -116,6 +132,15 @@ def test_only_the_command_line_prints_and_reads_arguments() -> None:
             assert not [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "argv"], (
                 path
             )
+
+
+def test_only_fetch_goes_to_the_network() -> None:
+    for path, tree in TREES.items():
+        nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        used = {name.split(".")[0] for name in names} & {"osmnx", "requests", "urllib", "urllib3", "socket", "http"}
+        assert not used or room(path) == "fetch", f"{path}: {used}"
 
 
 def test_nothing_reads_pickles_or_evaluates_text() -> None:

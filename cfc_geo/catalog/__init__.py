@@ -118,6 +118,13 @@ def baskets() -> dict[str, tuple[str, ...]]:
     return {band: tuple(_load("baskets")["circle"][band]) for band in bands()}
 
 
+@cache
+def age_shares() -> tuple[dict[str, float], str]:
+    """Children of each band as shares of all residents where nothing local is known, and where the shares come from."""
+    table = _load("age_shares")
+    return dict(table["shares"]), str(table["source"])
+
+
 def word(key: str, lang: str, **values: Any) -> str:
     """The text of `key` in `lang` ('zh' or 'en'), with `values` filled in.
 

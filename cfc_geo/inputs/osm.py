@@ -95,6 +95,19 @@ def read_osm(
     return OsmLayers(streets, nodes.reset_index(drop=True), facilities, entrances.reset_index(drop=True), backdrop)
 
 
+def read_areas(path: Path, keys: Sequence[str]) -> tuple[list[Tags], np.ndarray]:
+    """Tags and polygons (EPSG:4326) of the closed ways and area relations of an XML file that carry one of `keys`.
+
+    Raises OSError, RuntimeError or ValueError for what cannot be read.
+    """
+    raw = read_raw(path, "xml", keys, wanted=lambda tags: tags.get("type") in AREA_RELATIONS, bbox=None)
+    shapes = _relation_shapes(raw)
+    areas = [*_polygons(raw.ways, range(len(raw.ways.ids))), *(shapes[relation.id] for relation in raw.relations)]
+    tags = [*raw.ways.tags, *(relation.tags for relation in raw.relations)]
+    drawn = [at for at, area in enumerate(areas) if area is not None]
+    return [tags[at] for at in drawn], _shapes([areas[at] for at in drawn])
+
+
 def kind_of(tags: Tags) -> str:
     """The kind of facility an object is ("" none): of the matching tag sets the one with most pairs, then the first."""
     if _kind_keys().isdisjoint(tags):

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cfc_geo.errors import Findings, OutputError
+from cfc_geo.errors import CfcError, Findings, OutputError
 from cfc_geo.model import Result
 from cfc_geo.outputs import lock, swap
 from cfc_geo.outputs.meanwhile import meanwhile
@@ -52,18 +52,28 @@ def write_result(result: Result, out_dir: Path, lang: str) -> Path:
     written, holds something that this program did not write, or is being written by another run.
     """
     folder = check_folder(result.plan, out_dir)
+    with renewed(folder) as new:
+        check_folder(result.plan, out_dir)
+        write_files(result, new, lang)
+    return folder
+
+
+@contextlib.contextmanager
+def renewed(folder: Path) -> Iterator[Path]:
+    """An empty hidden folder that takes the place of `folder` in one step when the block ends, and goes if it fails.
+
+    The folder's lock is held meanwhile. Raises `OutputError` for what the system refuses, in the block too.
+    """
     with _as_output_errors(folder), _made(folder.parent), lock.held(folder):
         swap.recover(folder)
-        check_folder(result.plan, out_dir)
         new = swap.beside(folder, secrets.token_hex(4))
         try:
             new.mkdir()
-            write_files(result, new, lang)
+            yield new
             swap.flush(new)
             swap.exchange(new, folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)  # what failed or, after the exchange, the old result
-    return folder
 
 
 def write_files(result: Result, folder: Path, lang: str) -> None:
@@ -154,7 +164,7 @@ def _as_output_errors(folder: Path) -> Iterator[None]:
     """Turns what the system refuses into an `OutputError` that says how to mend it."""
     try:
         yield
-    except OutputError:
+    except CfcError:
         raise
     except OSError as error:
         findings = Findings()
