@@ -188,6 +188,8 @@ class Result:
     facilities        `tables.FACILITY_RESULT_COLUMNS` and geometry, in the study's CRS
     cells             origin_id, unit_id, children by band, residents, snap_m, and for every kind of the coverage
                       `<kind>_nearest_id`, `<kind>_m`, `<kind>_status`; `circle_<band>` covered|gap|unknown; geometry
+    findings          an error among them is a limit of the plan's `[audit]` that the result breaks
+    audit             measure (`catalog/audit.toml`) → value; NaN is not known
     """
 
     plan: Plan
