@@ -84,7 +84,8 @@ def test_the_summary_has_every_file_with_what_is_known_of_it(tmp_path: Path) -> 
     digest = {source.file: source.sha256 for source in plan_sources(load_plan(plan))}
     assert cells[0] == "人口" and cells[2:5] == [1, 0, 1] and cells[5:7] == ["csv", "GB18030"]
     assert cells[8] == "wgs84" and cells[9] == digest["data/cells.csv"] and len(str(cells[9])) == 64
-    assert files["data/street.osm"][2] == 1 and files["data/street.osm"][9] is None
+    assert files["data/street.osm"][2] == 1 and files["data/street.osm"][5] == "找不到"
+    assert files["data/street.osm"][9] is None
     assert files["data/parks.geojson"][2:5] == [0, 0, 0]
 
 

@@ -46,7 +46,7 @@ def report_bytes(plan_file: Path, findings: Sequence[Finding], sources: Sequence
 def records_table(findings: Iterable[Finding], lang: str) -> pd.DataFrame:
     """severity, file, sheet, row, what, mend, code, and outcome and handler, which are for the office to fill in.
 
-    One row a record; errors first, then in the order of the files. What is about a file as a whole has no `row`.
+    One row a record; errors first, and else as they were found. What is about a file as a whole has no `row`.
     """
     rows = [
         (finding.severity, finding.file, finding.sheet, record, words.what, words.mend, finding.code, "", "")
@@ -75,7 +75,7 @@ def summary_table(findings: Iterable[Finding], sources: Iterable[Source], lang: 
             join(dict.fromkeys(value for value in values if value))
             for values in (
                 [_say(f"role.{source.role}", lang) for source in of_file],
-                [source.format for source in of_file],
+                [_say("check.missing", lang) if source.format == "missing" else source.format for source in of_file],
                 [str(finding.values["encoding"]) for finding in mine if finding.code == "read.encoding"],
                 [source.date for source in of_file],
                 [source.datum for source in of_file],

@@ -284,25 +284,33 @@ def _street_edge(study: Study, reach_m: float) -> Audit:
 def _gaps_near_border(study: Study, coverage: Coverage) -> Audit:
     """By kind, children counted as a gap who live nearer to the border of the place than the limit, in a straight line,
     while no facility of the kind is listed beyond that border: one that is there may serve them."""
-    border = _border(study.units)
-    points = representative_points(study.origins.geometry)
+    if not coverage.norms:
+        return {}
+    furthest_m = max(norm.limit_m for norm in coverage.norms.values())
+    border_m = _to_border(study.units, representative_points(study.origins.geometry), furthest_m)
     beyond = set(study.facilities.loc[study.facilities["unit_id"] == "", "kind"])
     found = {}
     for kind in coverage.status.columns:
         bands = [children_column(band) for band in catalog.kinds()[kind].bands]
         children = study.origins[bands].sum(axis=1).to_numpy(dtype=float)
-        open_ = (coverage.status[kind] == GAP).to_numpy() & (kind not in beyond)
-        near = shapely.dwithin(border, points, coverage.norms[kind].limit_m) & open_
-        found[f"children_{kind}_gap_near_border"] = float(children[near].sum())
+        gap = (coverage.status[kind] == GAP).to_numpy() & (kind not in beyond)
+        found[f"children_{kind}_gap_near_border"] = float(
+            children[gap & (border_m <= coverage.norms[kind].limit_m)].sum()
+        )
     return found
 
 
-def _border(units: gpd.GeoDataFrame) -> shapely.Geometry:
-    """The outer outline of all units together."""
+def _to_border(units: gpd.GeoDataFrame, points: np.ndarray, furthest_m: float) -> np.ndarray:
+    """Metres from each point to the outer outline of all units together; infinite beyond `furthest_m`."""
     whole = shapely.union_all(units.geometry.to_numpy())
-    outline = shapely.multilinestrings(shapely.get_exterior_ring(shapely.get_parts(whole)))
-    shapely.prepare(outline)
-    return outline
+    corners, ring = shapely.get_coordinates(shapely.get_exterior_ring(shapely.get_parts(whole)), return_index=True)
+    sides = np.stack([corners[:-1], corners[1:]], axis=1)[ring[:-1] == ring[1:]]
+    (point, _), metres = shapely.STRtree(shapely.linestrings(sides)).query_nearest(
+        points, max_distance=furthest_m, all_matches=False, return_distance=True
+    )
+    border_m = np.full(len(points), np.inf)
+    border_m[point] = metres
+    return border_m
 
 
 def _share(part: float, whole: float) -> float:
