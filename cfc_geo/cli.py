@@ -105,7 +105,7 @@ def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
         _print_summary(result, folder, time.perf_counter() - start, lang)
         if broken := [finding for finding in result.findings if finding.severity == "error"]:
             _print_findings(broken, lang)
-            print(catalog.word("cli.run.over_limit", lang, plan=plan.file, count=len(broken)), file=sys.stderr)
+            print(catalog.word("cli.run.audit_failed", lang, plan=plan.file, count=len(broken)), file=sys.stderr)
             outcome = FAULT
     return outcome
 

@@ -38,6 +38,8 @@ class Study:
     nodes       node_id, x, y, crossing: the junctions of `streets`
     backdrop    theme (water, green, rail, building, road), name, any geometry: for the map only
     surveyed    kinds that some file lists; the coverage of every other kind is unknown, not zero
+    duplicated  facilities that may be in the table twice; None: nobody looked
+    audit       who is counted: `<column>_in_file`, `_placed`, `_outside_units`, `_on_no_land`, each person once
     """
 
     name: str
@@ -53,6 +55,7 @@ class Study:
     sources: tuple[Source, ...] = ()
     findings: tuple[Finding, ...] = ()
     audit: dict[str, float] = field(default_factory=dict)
+    duplicated: frozenset[str] | None = None
 
 
 class Links(NamedTuple):

@@ -187,7 +187,21 @@ def test_facilities_are_counted_by_what_is_wrong_with_them() -> None:
     assert found["facilities_without_capacity_share"] == 2 / 3
     assert (found["facilities_kindergarten_far"], found["facilities_park_far"]) == (1, 0)
     assert "facilities_library" not in found
+    assert np.isnan(found["facilities_duplicated"]), "nobody looked"
+    looked = audit_of(replace(study, duplicated=frozenset({"k1", "k3"})))
+    assert (looked["facilities_duplicated"], looked["facilities_park_duplicated"]) == (2, 0)
     assert found["facilities_snap_m_max"] == pytest.approx(400), "of k2, which no street is near"
+
+
+def test_a_place_without_any_facility_is_audited_too(tmp_path: Path) -> None:
+    plan = write_toy(tmp_path)
+    text = plan.read_text(encoding="utf-8").replace(
+        'columns = { id = "编号", name', 'only = []\ncolumns = { id = "编号", name'
+    )
+    plan.write_text(text.replace('kind = "park"', 'kind = "park"\nonly = []'), encoding="utf-8")
+    found = run_plan(load_plan(plan)).audit
+    assert (found["facilities"], found["facilities_far"], found["facilities_on_islands"]) == (0, 0, 0)
+    assert np.isnan(found["facilities_without_capacity_share"]) and np.isnan(found["facilities_snap_m_max"])
 
 
 # ------------------------------------------------------------------------------------------ what the answers leave open
@@ -288,7 +302,7 @@ def test_a_run_over_a_limit_writes_its_result_and_then_fails(
     assert main(["run", str(plan), "--out", str(tmp_path / "out"), "--lang", "zh"]) == 1
     told = capsys.readouterr().err
     assert "错误: toy.toml：50% 的儿童离任何步行道路都太远，超过方案的上限 49%（audit.max_far_share） → " in told
-    assert told.splitlines()[-1].endswith("1 项上限")
+    assert told.splitlines()[-1].endswith("未通过质量审计（1 项，见上）")
     record = json.loads((tmp_path / "out/toy/run.json").read_text(encoding="utf-8"))
     assert record["audit"]["children_not_attached_share"] == 0.5
     assert record["audit_limits"] == [

@@ -147,6 +147,11 @@ def _in_parent_only(study: Study) -> np.ndarray:
     return np.asarray(study.origins["unit_id"].isin(set(study.units["parent_id"])))
 
 
+def _places(study: Study) -> np.ndarray:
+    """Where the people of every origin are taken to live."""
+    return representative_points(study.origins.geometry)
+
+
 def _children(study: Study) -> np.ndarray:
     """Children of every origin, all bands."""
     return np.asarray(study.origins[children_columns()].sum(axis=1).to_numpy(dtype=float))
@@ -161,7 +166,7 @@ def _homes(study: Study, network: Network, attachment: Attachment) -> Audit:
     far = ~snaps.attached
     island = snaps.attached & ~on_main_network(network, snaps)
     metres = snaps.snap_m.copy()
-    metres[far] = street_distances(network, representative_points(study.origins.geometry[far]))
+    metres[far] = street_distances(network, _places(study)[far])
     by_band = {
         f"{column}_not_attached": float(study.origins[column].to_numpy(dtype=float)[far].sum())
         for column in children_columns()
@@ -184,7 +189,7 @@ def _facilities(study: Study, network: Network, attachment: Attachment) -> Audit
     faults = _facility_faults(study, network, attachment)
     counts = {"facilities": float(len(kind))}
     counts |= {f"facilities_{fault}": float(faults[fault].sum(skipna=False)) for fault in faults}
-    with_places = np.isin(kind, [kind.id for kind in catalog.kinds().values() if kind.has_places]).sum()
+    with_places = float(_has_places(study.facilities).sum())
     counts["facilities_without_capacity_share"] = _share(counts["facilities_without_capacity"], with_places)
     for name in [name for name in catalog.kinds() if (kind == name).any()]:
         counts[f"facilities_{name}"] = float((kind == name).sum())
@@ -197,24 +202,27 @@ def _facilities(study: Study, network: Network, attachment: Attachment) -> Audit
 def _facility_faults(study: Study, network: Network, attachment: Attachment) -> pd.DataFrame:
     """Facility × fault, 1.0 where it has it; NaN where nobody looked.
 
-    without_capacity: a kind with places, and no file says how many. far: no way in within the snap limit of a street.
-    on_islands: every way in that is attached leads to streets apart from the main network only.
+    without_capacity: a kind with places, and no file says how many. duplicated: `Study.duplicated`. far: no way in
+    within the snap limit of a street. on_islands: attached, but only to streets apart from the main network.
     """
     table = study.facilities
     owner, main = attachment.facility_of_entrance, on_main_network(network, attachment.entrances)
     attached = table["facility_id"].isin(owner[attachment.entrances.attached])
     joined = table["facility_id"].isin(owner[main])
-    has_places = table["kind"].map({kind.id: kind.has_places for kind in catalog.kinds().values()}).fillna(False)
     return pd.DataFrame(
         {
-            "without_capacity": has_places.astype(bool) & table["capacity"].isna(),
+            "without_capacity": _has_places(table) & table["capacity"].isna(),
             "outside_units": table["unit_id"] == "",
-            "duplicated": np.nan,  # no reader looks for duplicates yet
+            "duplicated": np.nan if study.duplicated is None else table["facility_id"].isin(study.duplicated),
             "far": ~attached,
             "on_islands": attached & ~joined,
         },
         dtype=float,
     )
+
+
+def _has_places(facilities: pd.DataFrame) -> pd.Series:
+    return facilities["kind"].isin([kind.id for kind in catalog.kinds().values() if kind.has_places])
 
 
 def _access_legs(study: Study, network: Network, attachment: Attachment) -> np.ndarray:
@@ -274,7 +282,7 @@ def _street_edge(study: Study, reach_m: float) -> Audit:
     """Cells within reach of the outer edge of the street data (its convex hull), or beyond it."""
     hull = shapely.convex_hull(shapely.geometrycollections(study.streets.geometry.to_numpy()))
     inner = shapely.buffer(hull, -reach_m)
-    near = ~shapely.contains(inner, representative_points(study.origins.geometry))
+    near = ~shapely.contains(inner, _places(study))
     return {
         "cells_near_street_edge": float(near.sum()),
         "children_near_street_edge": float(_children(study)[near].sum()),
@@ -287,7 +295,7 @@ def _gaps_near_border(study: Study, coverage: Coverage) -> Audit:
     if not coverage.norms:
         return {}
     furthest_m = max(norm.limit_m for norm in coverage.norms.values())
-    border_m = _to_border(study.units, representative_points(study.origins.geometry), furthest_m)
+    border_m = _to_border(study.units, _places(study), furthest_m)
     beyond = set(study.facilities.loc[study.facilities["unit_id"] == "", "kind"])
     found = {}
     for kind in coverage.status.columns:
