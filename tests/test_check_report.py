@@ -1,5 +1,6 @@
 """check.xlsx holds every finding, a record a row; it is inert, the same every time, and there whatever is wrong."""
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -144,6 +145,25 @@ def test_where_nothing_can_be_written_the_findings_are_printed_all_the_same(
     assert not list(tmp_path.rglob("*.tmp-*"))
 
 
+def test_a_full_disk_leaves_the_old_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = write_toy(tmp_path / "toy")
+    report_of(tmp_path, plan)
+    report = tmp_path / "out" / "toy.check" / "check.xlsx"
+    before = report.read_bytes()
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["check", str(plan), "--out", str(tmp_path / "out"), "--lang", "en"]) == 1
+    assert "toy.check" in capsys.readouterr().err.splitlines()[-1]
+    assert report.read_bytes() == before and [path.name for path in report.parent.iterdir()] == ["check.xlsx"]
+
+
 def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "elsewhere").mkdir()
@@ -173,6 +193,11 @@ def test_more_are_one_row_that_names_all_of_them(numbers: set[int]) -> None:
     spans = [list(map(int, span.split("-"))) for span in text.split(", ")]
     assert {number for span in spans for number in range(span[0], span[-1] + 1)} == numbers
     assert f"({len(numbers)} in all)" in table["row"][0]
+
+
+def test_the_two_hundredth_record_still_has_its_row() -> None:
+    assert len(records_table([found(*range(2, 2 + MOST_RECORDS))], "en")) == MOST_RECORDS == 200
+    assert records_table([found(*range(2, 3 + MOST_RECORDS))], "en")["row"].tolist() == ["rows 2-202, … (201 in all)"]
 
 
 def test_the_sheet_of_a_workbook_is_named_and_features_are_features() -> None:
