@@ -74,7 +74,7 @@ def build_command(lang: str) -> click.Group:
     group.callback = lambda **_: None
     verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
         ("run", [plans, out], run),
-        ("check", [plan], check),
+        ("check", [plan, out], check),
         ("new", [folder], new),
         ("fetch", [folder, *_fetch_options(say)], fetch),
     )
@@ -89,7 +89,10 @@ def build_command(lang: str) -> click.Group:
 
 
 def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
-    """Validate every plan, then run them one by one; each result appears whole or not at all."""
+    """Validate every plan, then run them one by one; each result appears whole or not at all.
+
+    A result that breaks a limit of its plan's `[audit]` is written all the same, and then is a fault.
+    """
     from cfc_geo.outputs.folder import check_folder, same_folder, write_result
     from cfc_geo.run import run_plan
 
@@ -97,6 +100,7 @@ def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
         print(catalog.word("cli.run.same_stem", lang, plans=", ".join(map(str, repeated))), file=sys.stderr)
         return WRONG_USAGE
     loaded = _load_all(plans)
+    outcome = 0
     for plan in loaded:
         check_folder(plan, out)
     for plan in loaded:
@@ -106,22 +110,35 @@ def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
             announce("write")
             folder = write_result(result, out, lang)
         _print_summary(result, folder, time.perf_counter() - start, lang)
-    return 0
+        if broken := [finding for finding in result.findings if finding.severity == "error"]:
+            _print_findings(broken, lang)
+            print(catalog.word("cli.run.audit_failed", lang, plan=plan.file, count=len(broken)), file=sys.stderr)
+            outcome = FAULT
+    return outcome
 
 
-def check(plan: Path, lang: str) -> int:
-    """Validate plan and data; print every finding."""
+def check(plan: Path, out: Path, lang: str) -> int:
+    """Validate plan and data; print every finding, and write them into `check.xlsx`."""
+    from cfc_geo.inputs.study import plan_sources
+    from cfc_geo.outputs.check_report import write_check_report
     from cfc_geo.plan import load_plan
     from cfc_geo.run import check_plan
 
+    findings: Sequence[Finding] = ()
+    loaded = None
     try:
-        findings = check_plan(load_plan(plan))
+        loaded = load_plan(plan)
+        findings = check_plan(loaded)
     except CfcError as error:
-        _print_findings(error.findings, lang)
-        faults = sum(finding.severity == "error" for finding in error.findings)
-        print(catalog.word("cli.check.faults", lang, plan=plan, count=faults), file=sys.stderr)
+        findings = error.findings
+    faults = sum(finding.severity == "error" for finding in findings)
+    stream = sys.stderr if faults else sys.stdout
+    _print_findings(findings, lang, stream)
+    report = write_check_report(plan, findings, plan_sources(loaded) if loaded else (), out, lang)
+    print(catalog.word("cli.check.report", lang, file=report), file=stream)
+    if faults:
+        print(catalog.word("cli.check.faults", lang, plan=plan, count=faults), file=stream)
         return FAULT
-    _print_findings(findings, lang, sys.stdout)
     warnings = sum(finding.severity == "warning" for finding in findings)
     print(catalog.word("cli.check.ok", lang, plan=plan, warnings=warnings))
     return 0

@@ -49,6 +49,10 @@ class Finding:
 
     def text(self, lang: str = "en") -> str:
         """The finding as one line: where, what is wrong, and (after the arrow) how to mend it."""
+        return self.words(lang).line
+
+    def words(self, lang: str) -> catalog.FindingText:
+        """The finding's three parts by themselves."""
         place = (self.file, self.sheet, self.rows, self.counted)
         return catalog.finding_text(self.code, lang, place=place, values=self.values)
 

@@ -38,6 +38,8 @@ class Study:
     nodes       node_id, x, y, crossing: the junctions of `streets`
     backdrop    theme (water, green, rail, building, road), name, any geometry: for the map only
     surveyed    kinds that some file lists; the coverage of every other kind is unknown, not zero
+    duplicated  facilities that may be in the table twice; None: nobody looked
+    audit       who is counted: `<column>_in_file`, `_placed`, `_outside_units`, `_on_no_land`, each person once
     """
 
     name: str
@@ -53,6 +55,7 @@ class Study:
     sources: tuple[Source, ...] = ()
     findings: tuple[Finding, ...] = ()
     audit: dict[str, float] = field(default_factory=dict)
+    duplicated: frozenset[str] | None = None
 
 
 class Links(NamedTuple):
@@ -188,6 +191,8 @@ class Result:
     facilities        `tables.FACILITY_RESULT_COLUMNS` and geometry, in the study's CRS
     cells             origin_id, unit_id, children by band, residents, snap_m, and for every kind of the coverage
                       `<kind>_nearest_id`, `<kind>_m`, `<kind>_status`; `circle_<band>` covered|gap|unknown; geometry
+    findings          an error among them is a limit of the plan's `[audit]` that the result breaks
+    audit             measure (`catalog/audit.toml`) → value; NaN is not known
     """
 
     plan: Plan

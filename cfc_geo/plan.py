@@ -279,6 +279,26 @@ class Map(PlanModel):
     basemap: Literal["none", "tianditu", "osm"] = Field("none", description="an online base map; default: none")
 
 
+class AuditLimits(PlanModel):
+    """How bad the data may be: a run beyond a limit (the limit itself is allowed) writes its results and then fails."""
+
+    max_unknown_share: Share | None = Field(
+        None, description="children of whom nobody can say whether they are served, of any one kind of facility"
+    )
+    max_outside_share: Share | None = Field(None, description="children of the file who live outside every unit")
+    max_far_share: Share | None = Field(None, description="children in cells beyond walk.snap_limit_m of any street")
+    max_snap_m_p95: float | None = Field(
+        None, gt=0, description="metres from home to the nearest street, that 95 % of children do not exceed"
+    )
+    max_without_capacity_share: Share | None = Field(
+        None, description="childcare, kindergartens and schools of which no file gives the places"
+    )
+    max_assumed_street_share: Share | None = Field(
+        None, description="street length of which the file does not state the class (column or tag highway)"
+    )
+    max_island_share: Share | None = Field(None, description="children joined only to streets cut off from the rest")
+
+
 class Plan(PlanModel):
     """One place and its question."""
 
@@ -291,6 +311,7 @@ class Plan(PlanModel):
     norms: Norms = Norms()
     circle: Circle = Circle()
     walk: Walk = Walk()
+    audit: AuditLimits = AuditLimits()
     map: Map = Map()
 
     _file: Path = PrivateAttr(default=Path("plan.toml"))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
@@ -16,6 +15,7 @@ from cfc_geo.network.costs import attach, nearest_costs, travel_costs
 from cfc_geo.network.graph import build_network
 from cfc_geo.plan import Plan
 from cfc_geo.questions.access import count_children_within
+from cfc_geo.questions.audit import audit_answers, audit_data, judge_audit, warn_of_children_in_parent_only
 from cfc_geo.questions.circle import judge_circle, sum_circle
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
 from cfc_geo.tables import EVIDENCE, FACILITY_RESULT_COLUMNS, children_columns
@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 
 
 def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
-    """Answer the question of `plan`.
+    """Answer the question of `plan`. An error among the result's findings is a limit of `[audit]` that it breaks.
 
     Raises `DataError` or `NetworkError`, with every fault at once, before anything is computed.
     """
@@ -49,6 +49,11 @@ def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
         circle = judge_circle(coverage, baskets)
         circle_by_unit = sum_circle(coverage, circle, baskets, study.origins, study.units)
         children_within = count_children_within(costs, study.origins, tested)
+    with clock("audit"):
+        audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
+        audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit)
+        findings = Findings([*study.findings, *findings, *_note_norms(plan, kinds, study)])
+        findings += judge_audit(plan.audit, audit, plan.file.name)
     return Result(
         plan=plan,
         study=study,
@@ -58,18 +63,23 @@ def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
         circle_by_unit=circle_by_unit,
         facilities=_facilities_table(study, attachment, children_within),
         cells=_cells_table(study, attachment, coverage, circle),
-        findings=(*study.findings, *findings, *_note_norms(plan, kinds, study)),
-        audit=_audit(study, network, attachment),
+        findings=tuple(findings),
+        audit=audit,
         timings_s=clock.seconds,
     )
 
 
 def check_plan(plan: Plan) -> Findings:
-    """Read and check everything that `run_plan` would, and compute nothing. Raises as `run_plan` does."""
+    """Read and check everything that `run_plan` would, and compute no walk. Raises as `run_plan` does.
+
+    Errors that it returns are limits of `[audit]` that a run would break; `max_unknown_share` takes a run to know.
+    """
     study = read_study(plan)
-    _, _, findings = join_network(plan, study)
+    network, attachment, findings = join_network(plan, study)
     kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
-    return Findings([*study.findings, *findings, *_note_norms(plan, kinds, study)])
+    audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
+    judged = judge_audit(plan.audit, audit, plan.file.name)
+    return Findings([*study.findings, *findings, *_note_norms(plan, kinds, study), *judged])
 
 
 def join_network(plan: Plan, study: Study) -> tuple[Network, Attachment, Findings]:
@@ -119,6 +129,7 @@ def _check_attachment(plan: Plan, study: Study, network: Network, attachment: At
     if len(outside_main):
         km = round(float(outside_main.sum()) / 1000, 1)
         findings.warning("streets.islands", plan.streets.file, count=len(outside_main), km=km)
+    findings += warn_of_children_in_parent_only(study, plan.place.units.file)
 
 
 def _note_norms(plan: Plan, kinds: list[str], study: Study) -> Findings:
@@ -134,27 +145,6 @@ def _note_norms(plan: Plan, kinds: list[str], study: Study) -> Findings:
     if partly := [kind for kind in kinds if kind not in study.surveyed and kind in found]:
         findings.warning("coverage.partly_listed", plan.file.name, kinds=partly)
     return findings
-
-
-def _audit(study: Study, network: Network, attachment: Attachment) -> dict[str, float]:
-    """Counts that must add up, and how well cells and facilities sit on the streets."""
-    snap_m = attachment.origins.snap_m[attachment.origins.attached]
-    far = ~attachment.origins.attached
-    children = study.origins[children_columns()].sum(axis=1).to_numpy()
-    return {
-        **study.audit,
-        "cells_not_attached": float(far.sum()),
-        "children_not_attached": float(children[far].sum()),
-        "snap_m_median": float(np.median(snap_m)),
-        "snap_m_max": float(snap_m.max()),
-        "facilities": float(len(study.facilities)),
-        "facilities_outside_units": float((study.facilities["unit_id"] == "").sum()),
-        "facilities_without_capacity": float(study.facilities["capacity"].isna().sum()),
-        "street_segments": float(len(study.streets)),
-        "street_km": float(study.streets["length_m"].sum() / 1000),
-        "street_km_outside_main_network": float(network.component_m[1:].sum() / 1000),
-        "street_islands": float(len(network.component_m) - 1),
-    }
 
 
 # -------------------------------------------------------------------------------------------------------- result tables

@@ -137,7 +137,7 @@ def test_a_run_is_quiet_in_a_pipe_and_says_where_its_result_is(toy: Path, tmp_pa
     assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == ["toy"]
 
 
-def test_check_computes_nothing_and_writes_nothing(
+def test_check_computes_nothing_and_writes_its_report_only(
     toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     from cfc_geo import run as running
@@ -152,7 +152,8 @@ def test_check_computes_nothing_and_writes_nothing(
     assert main(["check", str(toy), "--lang", "en"]) == 0
     told = capsys.readouterr()
     assert "ready to run" in told.out and "warning: " in told.out and told.err == ""
-    assert sorted(toy.parent.rglob("*")) == before and list(tmp_path.iterdir()) == []
+    assert sorted(toy.parent.rglob("*")) == before
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "out" / "toy.check" / "check.xlsx"]
 
 
 def test_check_tells_what_run_would_tell(toy: Path) -> None:
@@ -168,18 +169,18 @@ def test_faults_go_to_the_error_stream_with_exit_code_1(toy: Path, tmp_path: Pat
     plan.write_text(
         PLAN.replace("data/", f"{toy.parent.as_posix()}/data/").replace("cells.csv", "cell.csv"), encoding="utf-8"
     )
-    for verb, more in (("check", []), ("run", ["--out", str(tmp_path / "out")])):
-        done = cfc_geo(verb, str(plan), *more, LC_ALL="zh_CN.UTF-8")
+    for verb in ("check", "run"):
+        done = cfc_geo(verb, str(plan), "--out", str(tmp_path / verb), LC_ALL="zh_CN.UTF-8")
         assert done.returncode == 1 and done.stdout == ""
         assert "错误: " in done.stderr and "cells.csv" in done.stderr and "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_new_writes_a_starter_and_check_says_what_is_missing(tmp_path: Path) -> None:
     folder = tmp_path / "区"
     assert cfc_geo("new", str(folder)).returncode == 0
     assert {path.name for path in folder.iterdir()} == {"plan.toml", "data"}
-    done = cfc_geo("check", str(folder / "plan.toml"), "--lang", "zh")
+    done = cfc_geo("check", str(folder / "plan.toml"), "--lang", "zh", "--out", str(tmp_path))
     assert done.returncode == 1
     for name in ("units.geojson", "population.csv", "facilities.csv"):
         assert f"data/{name}：没有任何记录" in done.stderr
@@ -281,9 +282,9 @@ def test_an_interrupted_run_leaves_an_old_result_as_it_was(toy: Path, tmp_path: 
     assert {path.name: path.read_bytes() for path in (out / "toy").iterdir()} == before
 
 
-def test_output_that_nobody_reads_is_no_error(toy: Path) -> None:
+def test_output_that_nobody_reads_is_no_error(toy: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "cfc_geo", "check", str(toy)],
+        [sys.executable, "-m", "cfc_geo", "check", str(toy), "--out", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
@@ -296,9 +297,19 @@ def test_output_that_nobody_reads_is_no_error(toy: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
-def test_chinese_on_any_terminal_is_no_error(toy: Path, encoding: str) -> None:
+def test_chinese_on_any_terminal_is_no_error(toy: Path, encoding: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cfc_geo", "--lang", "zh", "check", str(toy.parent / "没有.toml")],
+        [
+            sys.executable,
+            "-m",
+            "cfc_geo",
+            "--lang",
+            "zh",
+            "check",
+            str(toy.parent / "没有.toml"),
+            "--out",
+            str(tmp_path),
+        ],
         capture_output=True,
         env=environment(PYTHONIOENCODING=encoding),
         timeout=60,

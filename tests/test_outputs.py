@@ -27,7 +27,7 @@ from shapely import MultiPolygon, box
 
 from cfc_geo import catalog, tables
 from cfc_geo.model import Result
-from cfc_geo.outputs import geopackage, workbook
+from cfc_geo.outputs import geopackage, spreadsheet, workbook
 from cfc_geo.outputs.folder import write_result
 from cfc_geo.outputs.provenance import shown_file, write_resolved_plan
 from cfc_geo.outputs.tables import FORMULA_STARTS, csv_tables, figure, guarded, text, write_csv
@@ -38,7 +38,7 @@ FILES = {
     "cells.parquet", "circle.csv", "coverage.csv", "facilities.csv", "map.html", "plan.resolved.toml", "result.gpkg",
     "run.json", "workbook.xlsx",
 }  # fmt: skip
-SHEETS = ["说明", "覆盖率", "生活圈", "设施", "数据核对", "提示", "数据字典"]
+SHEETS = ["说明", "覆盖率", "生活圈", "设施", "质量审计", "提示", "数据字典"]
 ALIASES = "select table_name, column_name, name from gpkg_data_columns"
 ROOT = Path(__file__).parents[1]
 
@@ -267,10 +267,10 @@ def test_tables_are_frozen_filterable_and_print_with_their_heading_on_one_page_w
 
 
 def test_columns_are_wide_enough_for_chinese(book: openpyxl.Workbook) -> None:
-    assert workbook.display_width("儿童游乐场地 a") == 14
+    assert spreadsheet.display_width("儿童游乐场地 a") == 14
     sheet = book["覆盖率"]
-    assert sheet.column_dimensions["D"].width >= workbook.display_width("儿童游乐场地")
-    assert sheet.column_dimensions["L"].width >= workbook.display_width("平均步行距离")
+    assert sheet.column_dimensions["D"].width >= spreadsheet.display_width("儿童游乐场地")
+    assert sheet.column_dimensions["L"].width >= spreadsheet.display_width("平均步行距离")
 
 
 def test_the_workbook_names_nobody_and_carries_no_time(book: openpyxl.Workbook) -> None:
@@ -285,10 +285,16 @@ def test_findings_come_warnings_first_without_absolute_paths(book: openpyxl.Work
 
 
 def test_the_audit_is_in_words_and_shows_an_item_without_words_by_its_key(book: openpyxl.Workbook) -> None:
-    assert rows_of_sheet(book["数据核对"])[1:] == [
-        ["人口格数（个）", 6], ["数据中的儿童，0-2岁（人）", 10.125], ["人口格到道路的直线距离，中位数（米）", 3.25],
-        ["brand_new", None],
+    rows = rows_of_sheet(book["质量审计"])
+    assert rows[0] == ["类别", "核对项", "数值", "单位", "上限", "含义"]
+    measures = [row[:5] for row in rows[1:] if row[0] != "所用假设"]
+    assert measures == [
+        ["人口账目", "人口格", 6, "个", None], ["人口账目", "数据中的儿童（0-2岁）", 10.125, "人", None],
+        ["住处与道路", "人口格到道路的直线距离，中位数", 3.2, "米", None], ["其他", "brand_new", None, "个", None],
     ]  # fmt: skip
+    assumed = {row[1]: row[5] for row in rows if row[0] == "所用假设"}
+    assert "均匀分布" in " ".join(row[5] for row in rows[1:] if row[1] == "人口")
+    assert {"人口", "道路", "距离标准", "生活圈清单", "步行速度"} <= set(assumed)
 
 
 def test_the_english_workbook_has_no_chinese_of_ours(result: Result, tmp_path: Path) -> None:
@@ -312,7 +318,7 @@ def test_a_text_longer_than_a_cell_is_cut_and_says_so(tmp_path: Path) -> None:
 def test_a_table_too_long_for_a_sheet_is_left_out_whole_and_says_where_it_is(
     result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook, "MAX_ROWS", len(result.coverage_by_unit))
+    monkeypatch.setattr(spreadsheet, "MAX_ROWS", len(result.coverage_by_unit))
     workbook.write_workbook(result, tmp_path / "short.xlsx", "zh")
     rows = rows_of_sheet(openpyxl.load_workbook(tmp_path / "short.xlsx")["覆盖率"])
     assert len(rows) == 1 and "coverage.csv" in str(rows[0][0]) and str(len(result.coverage_by_unit)) in str(rows[0][0])

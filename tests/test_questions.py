@@ -294,6 +294,20 @@ def test_where_no_item_is_a_gap_none_is_missed_most() -> None:
     assert (row["complete_share"], row["mean_items_share"], row["most_missing_kind"]) == (1, 1, "")
 
 
+def test_where_no_item_is_known_no_share_of_items_is_stated() -> None:
+    """Cell e lies 150 m from any street, and no file lists a library: nothing is known of e, of a two of three."""
+    sketch = replace(
+        CIRCLE_TOWN,
+        cells={"a": Point(0, 10), "e": Point(600, 150)},
+        units={"u1": ("", ["a"]), "u2": ("", ["e"])},
+        surveyed=frozenset({"playground", "kindergarten"}),
+        facilities={name: place for name, place in CIRCLE_TOWN.facilities.items() if name != "l"},
+    )
+    shares = sketch.ask(BASKET).circle_by_unit.set_index("unit_id")["mean_items_share"]
+    assert np.isnan(shares["u2"]) and shares["u1"] == pytest.approx(2 / 3)
+    assert shares["all"] == pytest.approx(2 / 3 / 3), "of three children, one of whom is known to reach two of three"
+
+
 STATUS = st.sampled_from(STATUSES)
 
 

@@ -82,7 +82,7 @@ def toy_result(plan: Plan, *, title: str = "") -> Result:
         audit={
             "cells": 6.0,
             "children_0_2_in_file": 10.125,
-            "snap_m_median": 3.25,
+            "snap_m_p50": 3.25,
             "brand_new": float("nan"),
         },
         timings_s={"read": 0.1},

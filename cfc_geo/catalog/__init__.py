@@ -5,11 +5,11 @@ The files beside this one are the data; the functions here read them once. Nothi
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 LANGUAGES = ("zh", "en")
 
@@ -28,7 +28,8 @@ class Band:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of facility, the bands it is for, and how tables and OpenStreetMap name it."""
+    """A kind of facility, the bands it is for, and how tables and OpenStreetMap name it. `has_places`: a child needs a
+    place there."""
 
     id: str
     zh: str
@@ -36,6 +37,7 @@ class Kind:
     bands: tuple[str, ...]
     aliases: tuple[str, ...]
     osm: tuple[Mapping[str, str], ...]
+    has_places: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class NormSet:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table as users read it. `unit`: children, places, count, share, m, min, m/s, or "" for text."""
+    """A column of a table as users read it. `unit`: children, places, count, share, m, min, m/s, "" for text, or "own"
+    where every value brings its own."""
 
     name: str
     unit: str
@@ -70,6 +73,27 @@ class Column:
     en: str
     help_zh: str
     help_en: str
+
+
+@dataclass(frozen=True)
+class Measure(Column):
+    """A measure of the audit: as a column, and the group it stands in. Sheets list measures by `order`."""
+
+    group: str
+    order: int
+
+
+class FindingText(NamedTuple):
+    """A finding in words: where ("" nowhere in particular), what is wrong, and how to mend it ("" nothing to mend)."""
+
+    where: str
+    what: str
+    mend: str
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        return self.where + self.what + (f" → {self.mend}" if self.mend else "")
 
 
 @cache
@@ -87,7 +111,15 @@ def bands() -> dict[str, Band]:
 def kinds() -> dict[str, Kind]:
     """Kinds of facility by id, in the order in which results list them."""
     return {
-        kind: Kind(kind, row["zh"], row["en"], tuple(row["bands"]), tuple(row["aliases"]), tuple(row["osm"]))
+        kind: Kind(
+            kind,
+            row["zh"],
+            row["en"],
+            tuple(row["bands"]),
+            tuple(row["aliases"]),
+            tuple(row["osm"]),
+            row.get("has_places", False),
+        )
         for kind, row in _load("kinds").items()
     }
 
@@ -152,19 +184,22 @@ SHOWN_ROWS = 8
 
 def finding_text(
     code: str, lang: str, *, place: tuple[str, str, tuple[int | str, ...], str], values: Mapping[str, Any]
-) -> str:
-    """One line for one finding: `file, row 4: what is wrong → how to mend it`. `place` is (file, sheet,
-    rows, row|feature).
+) -> FindingText:
+    """The words of one finding. `place` is (file, sheet, rows, row|feature).
 
-    It is one line whatever a file holds: line breaks become spaces, and other marks that do not print become �.
+    Each is one line whatever a file holds: line breaks become spaces, and other marks that do not print become �.
     """
     entry = _load("findings")[code]
     filled = {
         name: _readable(value, lang, kind_name if name in ("kind", "kinds") else None) for name, value in values.items()
     }
-    mend = entry.get(f"mend_{lang}", "").format_map(filled)
-    line: str = _place(*place, lang) + entry[lang].format_map(filled) + (f" → {mend}" if mend else "")
-    return "".join(mark if mark.isprintable() else " " if mark.isspace() else "�" for mark in line)
+    texts = (_place(*place, lang), entry[lang].format_map(filled), entry.get(f"mend_{lang}", "").format_map(filled))
+    return FindingText(*map(one_line, texts))
+
+
+def one_line(text: str) -> str:
+    """`text` in one line: line breaks become spaces, other marks that do not print �."""
+    return "".join(mark if mark.isprintable() else " " if mark.isspace() else "�" for mark in text)
 
 
 def _place(file: str, sheet: str, rows: tuple[int | str, ...], counted: str, lang: str) -> str:
@@ -191,20 +226,41 @@ def column(name: str) -> Column:
 
     Raises `KeyError` for a column that the catalogue does not describe.
     """
-    table = _load("columns")
+    return Column(name, **_described("columns", name)[1])
+
+
+@cache
+def measure(key: str) -> Measure:
+    """What the audit's measure `key` means. Raises `KeyError` for one that the catalogue does not describe."""
+    order, entry = _described("audit", key)
+    return Measure(key, **entry, order=order)
+
+
+def matching(pattern: str, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Those of `names` that a pattern such as `unknown_<kind>_share` describes, each with its kind and band."""
+    found = {name: _name_pattern(pattern).fullmatch(name) for name in names}
+    return {name: match.groupdict() for name, match in found.items() if match}
+
+
+def _described(file: str, name: str) -> tuple[int, dict[str, str]]:
+    """The entry of `name` in a file of names and patterns, {kind} and {band} filled in, and its place there.
+
+    Raises `KeyError`.
+    """
+    table = _load(file)
     if name in table:
-        return Column(name, **table[name])
-    for pattern, row in table.items():
-        if "<" in pattern and (found := _column_pattern(pattern).fullmatch(name)):
-            parts = found.groupdict()
+        return list(table).index(name), table[name]
+    for place, (pattern, row) in enumerate(table.items()):
+        if "<" in pattern and (found := _name_pattern(pattern).fullmatch(name)):
             words = {field: row[field] for field in ("zh", "en", "help_zh", "help_en")}
+            parts = found.groupdict()
             named = {field: _named(text, parts, field.removeprefix("help_")) for field, text in words.items()}
-            return Column(name, row["unit"], **named)
+            return place, {**row, **named}
     raise KeyError(name)
 
 
 @cache
-def _column_pattern(pattern: str) -> re.Pattern[str]:
+def _name_pattern(pattern: str) -> re.Pattern[str]:
     """`<kind>_<band>_gap` as a regular expression that knows the kinds and bands."""
     choices = {"kind": kinds(), "band": [band.replace("-", "_") for band in bands()]}
     for part, names in choices.items():

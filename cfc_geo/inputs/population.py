@@ -99,7 +99,8 @@ def _account(
     children = children_columns()
     outside = origins["unit_id"] == ""
     account = {"cells": float(len(origins)), "cells_outside_units": float(outside.sum())}
-    for column in children:
+    counted = children if origins["residents"].isna().all() else [*children, "residents"]
+    for column in counted:
         account[f"{column}_in_file"] = float(origins[column].sum())
         account[f"{column}_outside_units"] = float(origins.loc[outside, column].sum())
         account[f"{column}_placed"] = float(origins.loc[~outside, column].sum())

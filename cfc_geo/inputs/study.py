@@ -77,7 +77,7 @@ def _assemble(
         nodes=nodes,
         backdrop=osm.backdrop(),
         surveyed=layers.surveyed,
-        sources=_sources(plan),
+        sources=plan_sources(plan),
         findings=tuple(findings),
         audit=account,
     )
@@ -134,8 +134,8 @@ def _read_osm_file(plan: Plan, area: Area | None, findings: Findings, file: str)
     return read_osm(path, file, findings, bbox=area.lonlat_bounds() if area else None, layers=layers)
 
 
-def _sources(plan: Plan) -> tuple[Source, ...]:
-    """Provenance of every file, in the order of the plan."""
+def plan_sources(plan: Plan) -> tuple[Source, ...]:
+    """Provenance of every file, in the order of the plan; of one that cannot be read without its checksum."""
     named: list[tuple[str, str, FileSource]] = [("units", plan.place.units.file, plan.place.units)]
     population = plan.population
     named += [
@@ -150,4 +150,6 @@ def _sources(plan: Plan) -> tuple[Source, ...]:
 
 
 def _source(role: str, file: str, block: FileSource, path: Path) -> Source:
-    return Source(role, file, sha256(path), sniff(path), block.datum or "", block.licence, block.date, block.citation)
+    format = sniff(path)
+    digest = "" if format == "missing" else sha256(path)
+    return Source(role, file, digest, format, block.datum or "", block.licence, block.date, block.citation)

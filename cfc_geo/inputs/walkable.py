@@ -32,6 +32,14 @@ OPEN = frozenset(
 )  # fmt: skip
 """Values of `highway` on which walking is usual or at least lawful."""
 
+WITHOUT_CARS = frozenset(
+    {
+        "pedestrian", "footway", "path", "steps", "track", "bridleway", "corridor", "platform", "elevator", "escalator",
+        "crossing", "cycleway",
+    }
+)  # fmt: skip
+"""Values of `highway` of ways that have no carriageway: no sidewalk, lanes or speed limit is to be expected."""
+
 FOOT_ALLOWED = frozenset({"yes", "designated", "permissive", "customers", "destination", "official"})
 CLOSED = frozenset({"no", "private"})
 TRUE_WORDS = frozenset({"yes", "true", "1"})

@@ -73,8 +73,8 @@ def nearest_costs(
         facility_ids=ids,
         attached=_attached_origins(attached),
         detached=_detached(attached, ids),
-        joined=pd.Series(_on_main_network(network, attached.origins), attached.origin_ids, name="joined"),
-        joined_entrances=_on_main_network(network, attached.entrances),
+        joined=pd.Series(on_main_network(network, attached.origins), attached.origin_ids, name="joined"),
+        joined_entrances=on_main_network(network, attached.entrances),
         horizon_m=horizon_m,
     )
 
@@ -134,7 +134,7 @@ def _detached(attached: Attachment, facility_ids: np.ndarray) -> tuple[str, ...]
     return tuple(sorted(set(facility_ids) - set(entered)))
 
 
-def _on_main_network(network: Network, snaps: Snaps) -> np.ndarray:
+def on_main_network(network: Network, snaps: Snaps) -> np.ndarray:
     """Which points are attached to the largest connected part of the streets."""
     joined = snaps.attached.copy()
     joined[joined] = network.component[network.segment_from[snaps.segment[joined]]] == 0

@@ -43,6 +43,16 @@ def snap_points(network: Network, points: "gpd.GeoSeries | np.ndarray", *, limit
     return snaps
 
 
+def street_distances(network: Network, points: "gpd.GeoSeries | np.ndarray") -> np.ndarray:
+    """Metres in a straight line from each point (or shape) to the nearest walkable segment, however far."""
+    (point, _), metres = network.segments.sindex.nearest(
+        np.asarray(points, dtype=object), return_all=False, return_distance=True
+    )
+    found = np.full(len(points), np.nan)
+    found[point] = metres
+    return found
+
+
 def _equally_near(segments: gpd.GeoSeries, points: np.ndarray, limit_m: float) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (point, segment) of all segments as near as the nearest, give or take `SAME_PLACE_M`."""
     (point, _), nearest_m = segments.sindex.nearest(

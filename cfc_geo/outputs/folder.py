@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cfc_geo.errors import CfcError, Findings, OutputError
@@ -104,24 +104,56 @@ def write_map(result: Result, path: Path, lang: str) -> None:
     path.write_text(draw_map(result, lang), encoding="utf-8", newline="\n")
 
 
+def write_file(content: bytes, name: str, folder: Path) -> Path:
+    """The file `name` in `folder`, which `check_report_folder` gave: whole, in the place of an old one, or not at all.
+
+    Raises `OutputError`.
+    """
+    file = folder / name
+    with _as_output_errors(folder), _made(folder):
+        new = swap.beside(file, secrets.token_hex(4))
+        try:
+            new.write_bytes(content)
+            new.replace(file)
+        finally:
+            new.unlink(missing_ok=True)
+    return file
+
+
 def check_folder(plan: Plan, out_dir: Path) -> Path:
     """The folder a result of `plan` goes to in `out_dir`; looks, and changes nothing.
 
     Raises `OutputError` if its name is not safe, it lies outside `out_dir`, or it holds what this program did not
     write.
     """
-    findings = Findings()
-    name, folder = plan.file.stem, out_dir / plan.file.stem
-    if not _is_plain_name(name) or UNSAFE.search(plan.file.name):
-        findings.error("output.name", plan.file.name, name=name)
+    return _safe_folder(plan.file, out_dir, plan.file.stem, _foreign_files)
+
+
+def check_report_folder(plan_file: Path, out_dir: Path) -> Path:
+    """The folder the report of a check goes to in `out_dir`; looks, and changes nothing.
+
+    Raises `OutputError` as `check_folder` does. A folder that holds a result is left alone.
+    """
+    return _safe_folder(plan_file, out_dir, f"{plan_file.stem}.check", _result_files)
+
+
+def _safe_folder(plan_file: Path, out_dir: Path, name: str, foreign_in: Callable[[Path], list[str]]) -> Path:
+    findings, folder = Findings(), out_dir / name
+    if not _is_plain_name(plan_file.stem) or not _is_plain_name(name) or UNSAFE.search(plan_file.name):
+        findings.error("output.name", plan_file.name, name=plan_file.stem)
     elif out_dir.exists() and not out_dir.is_dir():
         findings.error("output.not_a_folder", str(out_dir))
     elif folder.is_symlink() or folder.resolve().parent != out_dir.resolve():
         findings.error("output.link", str(folder))
-    elif foreign := _foreign_files(folder):
+    elif foreign := foreign_in(folder):
         findings.error("output.not_ours", str(folder), files=foreign[:5])
     findings.raise_errors(OutputError)
     return folder
+
+
+def _result_files(folder: Path) -> list[str]:
+    """What says that a result is in `folder`: a report put beside it would stop the next run."""
+    return [RUN_RECORD] if (folder / RUN_RECORD).exists() else []
 
 
 def same_folder(plans: Iterable[Path]) -> list[Path]:

@@ -291,9 +291,9 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
         "entrances": _entrances(result, frame),
         "streets": _streets(result, frame),
         "backdrop": _backdrop(result, frame),
-        "sources": [_source(source, lang) for source in shown_sources(result)],
+        "sources": [_source(source, lang) for source in shown_sources(result.study.sources)],
         "assumptions": _assumptions(plan, basemap, lang),
-        "warnings": _warnings(shown_findings(result), lang),
+        "warnings": _warnings(shown_findings(result.findings), lang),
         "basemap": basemap,
     }
 
@@ -551,9 +551,9 @@ def _assumptions(plan: Plan, basemap: Mapping[str, Any], lang: str) -> list[str]
 
 
 def _warnings(findings: Iterable[Finding], lang: str) -> list[str]:
-    """The warnings among `findings`; of many, the first and how many more."""
+    """Limits of the audit that are broken, and the warnings; of many, the first and how many more."""
     told = ("population.assumption", "population.shares", "norms.overridden")  # among the assumptions
-    lines = [one.text(lang) for one in findings if one.severity == "warning" and one.code not in told]
+    lines = [one.text(lang) for one in findings if one.severity != "note" and one.code not in told]
     rest = len(lines) - SHOWN_WARNINGS
     return lines[:SHOWN_WARNINGS] + ([catalog.word("map.more_warnings", lang, n=rest)] if rest > 0 else [])
 

@@ -18,6 +18,7 @@ from cfc_geo import catalog
 from cfc_geo.errors import Finding
 from cfc_geo.model import Result, Source
 from cfc_geo.plan import Plan
+from cfc_geo.questions.audit import exceeds, limits_set
 
 PROGRAM = "cfc_geo"
 RUN_RECORD = "run.json"
@@ -51,10 +52,20 @@ def run_record(result: Result) -> dict[str, Any]:
         "program": PROGRAM,
         "plan": {"name": result.plan.name, "why": result.plan.why, "file": result.plan.file.name},
         "versions": versions(),
-        "inputs": [asdict(source) for source in shown_sources(result)],
+        "inputs": [asdict(source) for source in shown_sources(result.study.sources)],
         "settings": settings(result),
         "audit": {name: _number(value) for name, value in result.audit.items()},
-        "findings": [_finding_record(finding) for finding in shown_findings(result)],
+        "audit_limits": [
+            {
+                "measure": key,
+                "value": _number(result.audit[key]),
+                "most": most,
+                "kept": not exceeds(result.audit[key], most),
+            }
+            for key, most in limits_set(result.plan.audit, result.audit).items()
+        ],
+        "assumptions": {lang: [sentence for _, sentence in assumed(result, lang)] for lang in catalog.LANGUAGES},
+        "findings": [_finding_record(finding) for finding in shown_findings(result.findings)],
         "timings_s": dict(result.timings_s),
     }
 
@@ -102,6 +113,40 @@ def speed_record(plan: Plan, band: str) -> dict[str, Any]:
     return {"band": band, "speed_ms": plan.speed_ms(band), "speed_source": source, "certainty": certainty}
 
 
+def assumed(result: Result, lang: str) -> list[tuple[str, str]]:
+    """Topic (a key of `outputs.topic`) and sentence of all that was assumed, by the plan or by default."""
+    plan, join = result.plan, _say("list", lang).join
+    said = [("streets", _say("about.snap", lang, limit_m=f"{plan.walk.snap_limit_m:g}"))]
+    if plan.population.assumption:
+        said.append(("population", _say("about.population", lang, text=plan.population.assumption)))
+    if plan.population.shares:
+        shares = join(f"{catalog.band_name(b, lang)} {share:.1%}" for b, share in plan.population.shares.items())
+        source = plan.population.shares_source or _say("none", lang)
+        said.append(("population", _say("about.shares", lang, shares=shares, source=source)))
+    if nearest := int((result.study.entrances["evidence"] == "nearest").sum()):
+        said.append(("entrances", _say("about.entrances", lang, count=nearest)))
+    norms = result.coverage.norms.values()
+    if unchecked := [catalog.kind_name(norm.kind, lang) for norm in norms if norm.certainty in ("A", "B")]:
+        said.append(("limits", _say("about.norms_assumed", lang, kinds=join(unchecked))))
+    for norm in norms:
+        if norm.certainty == "plan":
+            name = catalog.kind_name(norm.kind, lang)
+            said.append(("limits", _say("about.override", lang, kind=name, limit_m=f"{norm.limit_m:g}", why=norm.why)))
+    if plan.circle.why:
+        said.append(("circle", _say("about.circle_why", lang, why=plan.circle.why)))
+    if set(plan.circle.baskets) != set(result.baskets):
+        said.append(("circle", _say("about.circle_assumed", lang)))
+    if plan.walk.why:
+        said.append(("speeds", _say("about.walk_why", lang, why=plan.walk.why)))
+    guessed = [
+        band.id for band in catalog.bands().values() if band.certainty == "A" and band.id not in plan.walk.speeds_ms
+    ]
+    if guessed:
+        bands = join(catalog.band_name(band, lang) for band in guessed)
+        said.append(("speeds", _say("about.speeds_assumed", lang, bands=bands)))
+    return said
+
+
 def write_resolved_plan(plan: Plan, path: Path) -> None:
     """The plan with all that it extends and every default, as a plan file. Raises `OSError`.
 
@@ -125,14 +170,14 @@ def shown_file(file: str) -> str:
     return as_windows.name if as_windows.is_absolute() or as_windows.root else file
 
 
-def shown_sources(result: Result) -> list[Source]:
+def shown_sources(sources: Iterable[Source]) -> list[Source]:
     """The inputs, none by its absolute path."""
-    return [replace(source, file=shown_file(source.file)) for source in result.study.sources]
+    return [replace(source, file=shown_file(source.file)) for source in sources]
 
 
-def shown_findings(result: Result) -> list[Finding]:
-    """The findings, none with an absolute path; warnings first."""
-    shown = [replace(finding, file=shown_file(finding.file)) for finding in result.findings]
+def shown_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, none with an absolute path; errors first, then warnings."""
+    shown = [replace(finding, file=shown_file(finding.file)) for finding in findings]
     return sorted(shown, key=lambda finding: ("error", "warning", "note").index(finding.severity))
 
 
@@ -168,3 +213,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _say(key: str, lang: str, **values: Any) -> str:
+    return catalog.word(f"outputs.{key}", lang, **values)

@@ -17,7 +17,7 @@ from cfc_geo.model import Result
 BOM = "\ufeff"
 """Tells Excel and WPS that a CSV file is UTF-8."""
 
-DECIMALS = {"share": 4, "m": 1, "min": 1, "m/s": 2}
+DECIMALS = {"share": 4, "m": 1, "km": 2, "min": 1, "m/s": 2}
 """Fixed decimals by unit; `COUNTED` units have up to `COUNT_DECIMALS`, trailing zeros cut off."""
 COUNTED = ("children", "places", "count")
 COUNT_DECIMALS = 3

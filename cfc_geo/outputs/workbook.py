@@ -1,14 +1,7 @@
-"""workbook.xlsx: the tables for people, with headings, units and explanations in their language.
+"""workbook.xlsx: what a result says, for people: its tables, its audit, its findings and what they rest on."""
 
-Text is always text: no cell can become a formula or a link. Equal results give equal bytes.
-"""
-
-import io
 import math
-import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,59 +10,23 @@ import pandas as pd
 from cfc_geo import catalog
 from cfc_geo.model import Result
 from cfc_geo.outputs.geopackage import layers
-from cfc_geo.outputs.provenance import shown_findings, shown_sources, speed_record, versions
-from cfc_geo.outputs.tables import csv_tables, figure, text
-from cfc_geo.tables import ALL_UNITS
+from cfc_geo.outputs.provenance import assumed, shown_findings, shown_sources, speed_record, versions
+from cfc_geo.outputs.spreadsheet import Pen, Quantity, Sheet, readable, workbook_bytes
+from cfc_geo.outputs.tables import csv_tables, text
+from cfc_geo.questions.audit import limits_set
 
-MAX_ROWS = 1_048_576
-MAX_CHARS = 32_767
-"""What one sheet and one cell of a spreadsheet can hold; characters as UTF-16 counts them."""
-
-FIXED_DATE = datetime(2000, 1, 1)
-"""Stands where a spreadsheet program would write the time of saving."""
-
-NARROWEST, WIDEST, WIDEST_TEXT = 8, 36, 80
-"""Column widths, in half-width characters; a Chinese character takes two."""
-PROSE = ("text", "help", "clause", "why", "items", "speed_source", "citation", "licence", "table")
-"""Columns of sentences: wide, and wrapped."""
-MEASURED_ROWS = 2_000
-LINE_HEIGHT, MAX_LINES = 13.5, 30
-"""Points a line of text takes, and lines a row may have: a row can be 409 points high."""
-
-OPTIONS = {
-    "in_memory": True,
-    "strings_to_formulas": False,
-    "strings_to_urls": False,
-    "strings_to_numbers": False,
-}
-A4 = 9
 ABOUT_WIDTHS = (26, 40, 20, 50, 24, 30, 16)
-NUMBER_FORMATS = ("#,##0", "#,##0.0", "#,##0.00", "0.0%")
-HEADER_COLOUR, RULE_COLOUR = "#E8EEF4", "#B8C4D0"
-
-
-@dataclass(frozen=True, eq=False)
-class Sheet:
-    """One table of the workbook. `file` holds the whole of it if it does not fit; `frozen` columns stay in view."""
-
-    name: str
-    table: pd.DataFrame
-    file: str = "run.json"
-    frozen: int = 0
 
 
 def write_workbook(result: Result, path: Path, lang: str) -> None:
     """Write the workbook. Raises `OSError`."""
-    import xlsxwriter
 
-    buffer = io.BytesIO()
-    with xlsxwriter.Workbook(buffer, OPTIONS) as book:
-        book.set_properties({"title": result.plan.name, "created": FIXED_DATE})
-        pen = _Pen(book, lang)
-        pen.about(result)
+    def draw(pen: Pen) -> None:
+        _write_about(pen, result)
         for sheet in sheets(result, lang):
             pen.sheet(sheet)
-    path.write_bytes(buffer.getvalue())
+
+    path.write_bytes(workbook_bytes(result.plan.name, lang, draw))
 
 
 def sheets(result: Result, lang: str) -> list[Sheet]:
@@ -90,37 +47,29 @@ def sheets(result: Result, lang: str) -> list[Sheet]:
     ]
 
 
-# -------------------------------------------------------------------------------------------------------------- tables
-
-
-def readable(table: pd.DataFrame, lang: str) -> pd.DataFrame:
-    """`table` with names in place of codes; figures untouched."""
-    names: dict[str, Callable[[str], str]] = {
-        "kind": lambda kind: catalog.kind_name(kind, lang),
-        "most_missing_kind": lambda kind: catalog.kind_name(kind, lang),
-        "band": lambda band: catalog.band_name(band, lang),
-        "evidence": lambda evidence: _say(f"evidence.{evidence}", lang),
-        "certainty": lambda certainty: _say(f"certainty.{certainty}", lang),
-        "severity": lambda severity: _say(f"severity.{severity}", lang),
-        "role": lambda role: _say(f"role.{role}", lang),
-    }
-    shown = {name: [names[name](text(code)) for code in table[name]] for name in table.columns if name in names}
-    shown_table = table.assign(**shown)
-    if "unit_name" in table:
-        whole = (table["unit_id"] == ALL_UNITS).to_numpy()
-        shown_table["unit_name"] = table["unit_name"].astype(object).where(~whole, _say("all_units", lang))
-    return shown_table
-
-
 def audit_table(result: Result, lang: str) -> pd.DataFrame:
-    """measure, value: the counts that must add up."""
-    rows = [(_audit_name(key, lang), value) for key, value in result.audit.items()]
-    return pd.DataFrame(rows, columns=["measure", "value"])
+    """group, measure, value, unit, limit, help: every measure by group, then the assumptions.
+
+    What is wrong with the facilities of one kind is shown only where something is; `run.json` has the zeros.
+    """
+    most = limits_set(result.plan.audit, result.audit)
+    of_kind = catalog.matching("facilities_<kind>_.+", result.audit)
+    shown = [_measure(key) for key, value in result.audit.items() if value > 0 or key not in of_kind]
+    rows: list[tuple[object, ...]] = []
+    for measure in sorted(shown, key=lambda measure: measure.order):
+        value, limit = (Quantity(found.get(measure.name, math.nan), measure.unit) for found in (result.audit, most))
+        unit = _say(f"unit.{measure.unit}", lang)
+        meaning = getattr(measure, f"help_{lang}")
+        rows.append((_say(f"group.{measure.group}", lang), getattr(measure, lang), value, unit, limit, meaning))
+    nothing = Quantity(math.nan, "count")
+    for topic, sentence in assumed(result, lang):
+        rows.append((_say("group.assumed", lang), _say(f"topic.{topic}", lang), nothing, "", nothing, sentence))
+    return pd.DataFrame(rows, columns=["group", "measure", "value", "unit", "limit", "help"])
 
 
 def findings_table(result: Result, lang: str) -> pd.DataFrame:
     """severity, file, text, code: what a planner should know, warnings first."""
-    rows = [(found.severity, found.file, found.text(lang), found.code) for found in shown_findings(result)]
+    rows = [(found.severity, found.file, found.text(lang), found.code) for found in shown_findings(result.findings)]
     return readable(pd.DataFrame(rows, columns=["severity", "file", "text", "code"]), lang)
 
 
@@ -152,171 +101,32 @@ def written_columns(result: Result, lang: str) -> dict[str, list[str]]:
     return {place: [str(name) for name in columns] for place, columns in places.items()}
 
 
-def _audit_name(key: str, lang: str) -> str:
-    """The words for an audit key; the children's keys name a band: `children_0_2_in_file`."""
-    for band in catalog.bands():
-        counted = f"children_{band.replace('-', '_')}_"
-        if key.startswith(counted):
-            return _say(f"audit.children_{key.removeprefix(counted)}", lang, band=catalog.band_name(band, lang))
+def _measure(key: str) -> catalog.Measure:
+    """What a measure means; the audit is open, and what the catalogue does not describe is shown by its key."""
     try:
-        return _say(f"audit.{key}", lang)
-    except KeyError:  # the audit is open: what has no words yet is shown by its key
-        return key
+        return catalog.measure(key)
+    except KeyError:
+        return catalog.Measure(key, "count", key, key, "", "", "other", sys.maxsize)
 
 
 def _say(key: str, lang: str, **values: Any) -> str:
     return catalog.word(f"outputs.{key}", lang, **values)
 
 
-# ------------------------------------------------------------------------------------------------------------- writing
-
-
-class _Pen:
-    """Writes on the sheets of one workbook, in one language."""
-
-    def __init__(self, book: Any, lang: str) -> None:
-        self.book, self.lang = book, lang
-        top, aside = {"valign": "top", "font_size": 10}, {"align": "left", "indent": 1}
-        self.plain = book.add_format({**top, **aside})
-        self.prose = book.add_format({**top, **aside, "text_wrap": True})
-        self.title = book.add_format({"bold": True, "font_size": 14})
-        self.section = book.add_format({"bold": True, "font_size": 11})
-        self.header = book.add_format(
-            {"bold": True, "font_size": 10, "text_wrap": True, "valign": "vcenter", "indent": 1,
-             "bg_color": HEADER_COLOUR,
-             "bottom": 1, "bottom_color": RULE_COLOUR}
-        )  # fmt: skip
-        self.numbers = {code: book.add_format({**top, "num_format": code}) for code in NUMBER_FORMATS}
-
-    def sheet(self, sheet: Sheet) -> None:
-        """A table that fills a sheet: heading frozen, filterable and repeated in print, which is one page wide."""
-        page = self.book.add_worksheet(sheet.name)
-        self._set_page(page)
-        if len(sheet.table) >= MAX_ROWS:
-            message = _say("sheet.too_long", self.lang, rows=len(sheet.table), file=sheet.file)
-            page.write_string(0, 0, message, self.plain)
-            return
-        widths = [self._width(sheet.table[name]) for name in sheet.table.columns]
-        for position, width in enumerate(widths):
-            page.set_column(position, position, width)
-        self.table(page, sheet.table, 0, widths)
-        page.freeze_panes(1, sheet.frozen)
-        page.repeat_rows(0)
-        page.autofilter(0, 0, max(len(sheet.table), 1), len(sheet.table.columns) - 1)
-
-    def table(self, page: Any, table: pd.DataFrame, row: int, widths: Sequence[float]) -> int:
-        """`table` with its headings from `row` down, in columns of these widths; returns the first row below it."""
-        for position, name in enumerate(table.columns):
-            page.write_string(row, position, self._heading(name), self.header)
-        if any("\n" in self._heading(name) for name in table.columns):
-            page.set_row(row, 2 * LINE_HEIGHT + 2)
-        for position, name in enumerate(table.columns):
-            self._column(page, row + 1, position, table[name], table)
-        wrapped = [(widths[n], table[name]) for n, name in enumerate(table.columns) if name in PROSE]
-        for number, lines in enumerate(_lines_needed(wrapped), start=row + 1):
-            if lines > 1:
-                page.set_row(number, lines * LINE_HEIGHT)
-        return row + 1 + len(table)
-
-    def about(self, result: Result) -> None:
-        """The first sheet: what was asked, of which data, by which limits, on which assumptions."""
-        page = self.book.add_worksheet(_say("sheet.about", self.lang))
-        self._set_page(page)
-        for position, width in enumerate(ABOUT_WIDTHS):
-            page.set_column(position, position, width)
-        page.write_string(0, 0, _cut(result.plan.map.title or result.plan.name), self.title)
-        row = self._pairs(page, 1, _plan_facts(result, self.lang))
-        for heading, table in _about_tables(result, self.lang):
-            page.write_string(row + 1, 0, heading, self.section)
-            row = self.table(page, table, row + 2, ABOUT_WIDTHS)
-        page.write_string(row + 1, 0, _say("about.assumptions", self.lang), self.section)
-        for number, sentence in enumerate(assumptions(result, self.lang), start=row + 2):
-            page.merge_range(number, 0, number, len(ABOUT_WIDTHS) - 1, "", self.prose)
-            page.write_string(number, 0, _cut(sentence), self.prose)
-            page.set_row(number, LINE_HEIGHT * _lines(sentence, sum(ABOUT_WIDTHS)))
-
-    def _pairs(self, page: Any, row: int, pairs: Sequence[tuple[str, str]]) -> int:
-        for label, value in pairs:
-            page.write_string(row, 0, label, self.plain)
-            page.write_string(row, 1, _cut(value), self.plain)
-            row += 1
-        return row
-
-    def _column(self, page: Any, row: int, position: int, values: pd.Series, table: pd.DataFrame) -> None:
-        unit = catalog.column(str(values.name)).unit
-        if unit == "":
-            style = self.prose if values.name in PROSE else self.plain
-            for number, value in enumerate(map(text, values), start=row):
-                if value:
-                    page.write_string(number, position, _cut(value), style)
-            return
-        shown = [figure(value, unit) for value in values]
-        alike = [table[name] for name in table.columns if unit == "children" == catalog.column(name).unit] or [values]
-        common = _number_format([figure(value, unit) for column in alike for value in column], unit)
-        for number, value in enumerate(shown, start=row):
-            if value:
-                own = _number_format([value], unit) if unit == "count" else common
-                page.write_number(number, position, float(value), self.numbers[own])
-
-    def _heading(self, name: str) -> str:
-        column = catalog.column(name)
-        unit = _say(f"unit.{column.unit}", self.lang)
-        heading: str = getattr(column, self.lang)
-        return _say("heading_unit", self.lang, heading=heading, unit=unit) if unit and name != "value" else heading
-
-    def _width(self, values: pd.Series) -> float:
-        """As wide as the heading with its filter button and the first rows ask for, within bounds."""
-        unit = catalog.column(str(values.name)).unit
-        shown = values.iloc[:MEASURED_ROWS]
-        texts = [text(value) for value in shown] if unit == "" else [figure(value, unit) for value in shown]
-        heading = max(map(display_width, self._heading(str(values.name)).split("\n")))
-        widest = max([heading + 4, *(display_width(value) + 3 for value in texts)])
-        return min(max(widest, NARROWEST), WIDEST_TEXT if values.name in PROSE else WIDEST)
-
-    def _set_page(self, page: Any) -> None:
-        page.set_landscape()
-        page.set_paper(A4)
-        page.fit_to_pages(1, 0)
-        page.set_margins(left=0.5, right=0.5, top=0.6, bottom=0.7)
-        page.set_footer(f"&L&A&R{_say('page', self.lang)}")
-
-
-def display_width(value: str) -> int:
-    """Width in half-width characters: a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(mark) in "WFA" else 1 for mark in value)
-
-
-def _number_format(shown: Sequence[str], unit: str) -> str:
-    """How figures look: whole if all of them are, else with one decimal (the cell holds what the CSV file does)."""
-    if unit == "share":
-        return "0.0%"
-    if unit == "m/s":
-        return "#,##0.00"
-    whole = all(float(value).is_integer() for value in shown if value)
-    return "#,##0" if whole else "#,##0.0"
-
-
-def _lines(value: str, width: float) -> int:
-    """How many lines a text takes in a column; a little generous, because words do not break."""
-    needed = display_width(value)
-    return 1 if needed <= width - 3 else math.ceil(needed / (0.97 * width - 1))
-
-
-def _lines_needed(columns: Sequence[tuple[float, pd.Series]]) -> list[int]:
-    """For every row, the lines its longest text takes; `columns` are (width, texts)."""
-    lines = [[_lines(text(value), width) for value in values] for width, values in columns]
-    return [min(max(row), MAX_LINES) for row in zip(*lines, strict=True)]
-
-
-def _cut(value: str) -> str:
-    """`value` no longer than a cell can hold, with an ellipsis where it was cut."""
-    units = value.encode("utf-16-le", "surrogatepass")
-    if len(units) <= 2 * MAX_CHARS:
-        return value
-    return units[: 2 * (MAX_CHARS - 1)].decode("utf-16-le", "ignore") + "…"
-
-
 # -------------------------------------------------------------------------------------------------------- about the run
+
+
+def _write_about(pen: Pen, result: Result) -> None:
+    """The first sheet: what was asked, of which data, by which limits, on which assumptions."""
+    lang = pen.lang
+    page = pen.page(_say("sheet.about", lang), ABOUT_WIDTHS)
+    row = pen.heading(page, 0, result.plan.map.title or result.plan.name, title=True)
+    row = pen.pairs(page, row, _plan_facts(result, lang))
+    for heading, table in _about_tables(result, lang):
+        row = pen.table(page, table, pen.heading(page, row + 1, heading), ABOUT_WIDTHS)
+    row = pen.heading(page, row + 1, _say("about.assumptions", lang))
+    for sentence in definitions(result, lang):
+        row = pen.paragraph(page, row, sentence, ABOUT_WIDTHS)
 
 
 def _plan_facts(result: Result, lang: str) -> list[tuple[str, str]]:
@@ -336,7 +146,10 @@ def _about_tables(result: Result, lang: str) -> list[tuple[str, pd.DataFrame]]:
     """Heading → table: sources, limits, baskets, speeds."""
     norm_set = catalog.norm_set(result.plan.norms.use)
     sources = pd.DataFrame(
-        [(s.role, s.file, s.date, s.citation, s.licence, s.datum, s.format) for s in shown_sources(result)],
+        [
+            (s.role, s.file, s.date, s.citation, s.licence, s.datum, s.format)
+            for s in shown_sources(result.study.sources)
+        ],
         columns=["role", "file", "date", "citation", "licence", "datum", "format"],
     )
     norms = pd.DataFrame(
@@ -363,26 +176,10 @@ def _about_tables(result: Result, lang: str) -> list[tuple[str, pd.DataFrame]]:
     ]
 
 
-def assumptions(result: Result, lang: str) -> list[str]:
-    """What the figures mean and what was assumed, one sentence each."""
-    plan = result.plan
-    sentences = [_say(f"about.{key}", lang) for key in ("served", "bound", "levels")]
-    sentences.append(_say("about.snap", lang, limit_m=f"{plan.walk.snap_limit_m:g}"))
-    if plan.population.assumption:
-        sentences.append(_say("about.population", lang, text=plan.population.assumption))
-    if plan.population.shares:
-        shares = _say("list", lang).join(
-            f"{catalog.band_name(b, lang)} {share:.1%}" for b, share in plan.population.shares.items()
-        )
-        source = plan.population.shares_source or _say("none", lang)
-        sentences.append(_say("about.shares", lang, shares=shares, source=source))
-    if plan.circle.why:
-        sentences.append(_say("about.circle_why", lang, why=plan.circle.why))
-    if set(plan.circle.baskets) != set(result.baskets):
-        sentences.append(_say("about.circle_assumed", lang))
-    if plan.walk.why:
-        sentences.append(_say("about.walk_why", lang, why=plan.walk.why))
-    return [
-        text(sentence)
-        for sentence in [*sentences, *(_say(f"about.{key}", lang) for key in ("rounding", "cells", "csv"))]
-    ]
+def definitions(result: Result, lang: str) -> list[str]:
+    """What the figures mean, what was assumed, and how they are written, one sentence each."""
+    before, after = (
+        [_say(f"about.{key}", lang) for key in keys]
+        for keys in (("served", "bound", "levels"), ("rounding", "cells", "csv"))
+    )
+    return [text(sentence) for sentence in [*before, *(said for _, said in assumed(result, lang)), *after]]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cfc_geo.model import Coverage
-from cfc_geo.questions.sums import UnitSums, proven_share, ratio, stacked
+from cfc_geo.questions.sums import UnitSums, proven_share, stacked
 from cfc_geo.tables import CIRCLE_COLUMNS, COVERED, GAP, STATUSES, UNKNOWN, children_column
 
 Baskets = Mapping[str, tuple[str, ...]]
@@ -34,8 +34,8 @@ def sum_circle(
 
     children = complete + incomplete + unknown. mean_items_share: items covered ÷ items of the basket, averaged over
     children; an unknown item counts as not covered, so it too is what is proven. complete_share is NaN where nothing is
-    known. most_missing_kind: the item that most children have as a gap, of
-    equals the first in the basket; "" where no child has one.
+    known of any circle, mean_items_share where nothing is known of any item. most_missing_kind: the item that most
+    children have as a gap, of equals the first in the basket; "" where no child has one.
     """
     sums = UnitSums(origins["unit_id"], units)
     labels, blocks = sums.labels(), []
@@ -45,6 +45,7 @@ def sum_circle(
         complete, incomplete, unknown = (sums(children * (codes == STATUSES.index(s))) for s in (COVERED, GAP, UNKNOWN))
         total = complete + incomplete + unknown
         items = sums(children * _is(coverage, basket, COVERED).mean(axis=1))
+        blank = sums(children * _is(coverage, basket, UNKNOWN).all(axis=1))
         missing = np.stack([sums(children * _is(coverage, (kind,), GAP)[:, 0]) for kind in basket])
         most_missing = np.array(basket, dtype=object)[missing.argmax(axis=0)]
         blocks.append(
@@ -56,7 +57,7 @@ def sum_circle(
                 "incomplete": incomplete,
                 "unknown": unknown,
                 "complete_share": proven_share(complete, unknown, total),
-                "mean_items_share": ratio(items, total),
+                "mean_items_share": proven_share(items, blank, total),
                 "most_missing_kind": np.where(missing.max(axis=0) > 0, most_missing, ""),
             }
         )
