@@ -26,7 +26,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from cfc_geo.cli import main
 from cfc_geo.errors import Finding, Findings
 from cfc_geo.inputs.normalise import ids, numbers, positions, repaired
-from cfc_geo.inputs.read import MAX_CELLS, read_layer, sniff
+from cfc_geo.inputs.read import read_layer, sniff
+from cfc_geo.inputs.sheets import MAX_CELLS
 from tests import toyplan
 from tests.toyplan import (
     CRS,
@@ -836,7 +837,7 @@ def test_only_plain_numbers_are_numbers(tmp_path: Path, word: str) -> None:
 @settings(max_examples=100)
 @given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=3, max_size=8))
 def test_a_repair_never_changes_an_area_unnoticed(corners: list[tuple[float, float]]) -> None:
-    from cfc_geo.inputs.read import RawLayer
+    from cfc_geo.inputs.raw import RawLayer
 
     shape = shapely.Polygon(corners)
     frame = gpd.GeoDataFrame({"code": ["1"]}, geometry=[shape], crs=CRS)

@@ -16,7 +16,7 @@ from pyproj.exceptions import CRSError
 
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import datum as datums
-from cfc_geo.inputs.read import RawLayer
+from cfc_geo.inputs.raw import RawLayer
 
 SHIFTED = ("gcj02", "bd09")
 SAME_PLACE_DEGREES = 1e-5

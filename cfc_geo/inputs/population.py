@@ -28,7 +28,8 @@ from cfc_geo.inputs.normalise import (
     repaired,
     swap_would_help,
 )
-from cfc_geo.inputs.read import RawLayer, existing_file, read_layer, reading, sniff
+from cfc_geo.inputs.raw import RawLayer, reading
+from cfc_geo.inputs.read import existing_file, read_layer, sniff
 from cfc_geo.inputs.units import depth
 from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column, children_columns

@@ -9,7 +9,8 @@ from pyproj import CRS, Proj
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.datum import working_crs
 from cfc_geo.inputs.normalise import column, ids, known_crs, only_types, positions, project, repaired, text
-from cfc_geo.inputs.read import RawLayer, read_layer
+from cfc_geo.inputs.raw import RawLayer
+from cfc_geo.inputs.read import read_layer
 from cfc_geo.plan import Plan
 
 MAX_PLACE_M = 200_000
