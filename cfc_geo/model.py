@@ -10,6 +10,7 @@ import pandas as pd
 from cfc_geo.catalog import Norm
 from cfc_geo.errors import Finding
 from cfc_geo.plan import Plan
+from cfc_geo.tables import REVIEW_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,15 @@ class Study:
 
     units       unit_id, name, level, parent_id, polygon; parents before nothing in particular
     origins     origin_id, unit_id, children by band, residents (may be NaN), geometry: the cell (polygon) or its point
-    facilities  facility_id, kind, name, capacity (NaN unknown), unit_id ("" outside), source, point or polygon
+    facilities  facility_id, kind, name, capacity (NaN unknown), unit_id ("" outside), source, point or polygon; and
+                what files say besides (`tables.FACILITY_TEXTS`, "" unknown; `tables.FACILITY_NUMBERS`, NaN unknown)
     entrances   facility_id, evidence, point
     streets     walkable segments between junctions, `from_node`/`to_node` number the junctions
     nodes       node_id, x, y, crossing: the junctions of `streets`
     backdrop    theme (water, green, rail, building, road), name, any geometry: for the map only
     surveyed    kinds that some file lists; the coverage of every other kind is unknown, not zero
+    review      records of unknown kind that were left out (`tables.REVIEW_COLUMNS`)
+    merged      facility_id of a record that was merged away → the facility it became part of
     """
 
     name: str
@@ -53,6 +57,8 @@ class Study:
     sources: tuple[Source, ...] = ()
     findings: tuple[Finding, ...] = ()
     audit: dict[str, float] = field(default_factory=dict)
+    review: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(REVIEW_COLUMNS)))
+    merged: dict[str, str] = field(default_factory=dict)
 
 
 class Links(NamedTuple):

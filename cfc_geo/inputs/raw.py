@@ -1,9 +1,9 @@
 """A file as read, before any rule of normalisation touches it; and how the complaints of readers become findings."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,9 @@ class RawLayer:
 
     `numbers` are what a user calls the records: in a table the row, of which the heading is usually the first; in a
     vector layer 1, 2, 3 …
+
+    `merged`: heading → records that share one merged cell with a number in it: one number for all of them, which
+    stands in the first of them only.
     """
 
     file: str
@@ -28,6 +31,7 @@ class RawLayer:
     counted: Counted
     numbers: np.ndarray
     sheet: str = ""
+    merged: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def whole(self) -> Rows:

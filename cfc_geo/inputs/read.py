@@ -17,10 +17,12 @@ import geopandas as gpd
 import numpy as np
 
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.headings import ANY, Wanted
 from cfc_geo.inputs.raw import RawLayer, reading
-from cfc_geo.inputs.sheets import read_csv, read_sheet
+from cfc_geo.inputs.sheets import is_utf16, read_csv, read_sheet
 
 VECTOR_FORMATS = ("geojson", "geopackage", "shapefile", "flatgeobuf", "geoparquet")
+TABLE_FORMATS = ("csv", "xlsx", "xls")
 COUNTING_FORMATS = ("geopackage", "shapefile", "flatgeobuf")
 """Formats that say how many records they hold, so that one cut off in the middle is noticed."""
 
@@ -90,7 +92,7 @@ def sniff(path: Path) -> str:
         return "geojson" if text.startswith(b"{") and not LEADS_ELSEWHERE.search(head) else "json"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "csv"
-    return "csv" if b"\0" not in head else "unknown"
+    return "csv" if b"\0" not in head or is_utf16(head) else "unknown"
 
 
 def _head(path: Path, size: int) -> bytes:
@@ -125,17 +127,24 @@ def _shapefile_parts(path: Path) -> dict[str, Path]:
     return {ending: beside[ending] for ending in (".shp", ".shx", ".dbf", ".prj", ".cpg") if ending in beside}
 
 
-def read_layer(path: Path, file: str, layer: str | None, findings: Findings) -> RawLayer | None:
-    """Read a vector layer or a table. None, with an error in `findings`, if that cannot be done."""
+def read_layer(
+    path: Path, file: str, layer: str | None, findings: Findings, *, wanted: Wanted = ANY
+) -> RawLayer | None:
+    """Read a vector layer or a table. None, with an error in `findings`, if that cannot be done.
+
+    `wanted` helps to find the sheet and the heading of a table.
+    """
     if not existing_file(path, file, findings):
         return None
     format = sniff(path)
+    if wanted.row is not None and format not in TABLE_FORMATS:
+        findings.error("grid.no_rows", file, format=format)
     if format in VECTOR_FORMATS:
         raw = _read_vector(path, file, format, layer, findings)
     elif format == "csv":
-        raw = read_csv(path, file, findings)
-    elif format in ("xlsx", "xls"):
-        raw = read_sheet(path, file, format, layer, findings)
+        raw = read_csv(path, file, wanted, findings)
+    elif format in TABLE_FORMATS:
+        raw = read_sheet(path, file, format, layer, wanted, findings)
     else:
         findings.error("read.format", file, format=format)
         return None

@@ -80,6 +80,8 @@ def _assemble(
         sources=_sources(plan),
         findings=tuple(findings),
         audit=account,
+        review=layers.review,
+        merged=layers.merged,
     )
 
 
