@@ -85,14 +85,14 @@ def sniff(path: Path) -> str:
             return _zip_format(path) if name == "zip" else name
     if b"OSMHeader" in head[:64]:
         return "pbf"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or is_utf16(head):
+        return "csv"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
         return "osm" if b"<osm" in text[:4096] else "graphml" if b"<graphml" in text[:4096] else "xml"
     if text.startswith((b"{", b"[")):
         return "geojson" if text.startswith(b"{") and not LEADS_ELSEWHERE.search(head) else "json"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "csv"
-    return "csv" if b"\0" not in head or is_utf16(head) else "unknown"
+    return "csv" if b"\0" not in head else "unknown"
 
 
 def _head(path: Path, size: int) -> bytes:

@@ -113,7 +113,7 @@ def _utf16_of(content: bytes) -> str | None:
         return None
     for encoding in ("utf-16-le", "utf-16-be"):
         text = head.decode(encoding, "replace").rstrip("\ufffd")
-        if "\n" in text and all(mark.isprintable() or mark in "\t\r\n" for mark in text):
+        if "\n" in text and all(mark.isprintable() or mark.isspace() for mark in text):
             return encoding
     return None
 
