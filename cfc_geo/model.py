@@ -10,6 +10,7 @@ import pandas as pd
 from cfc_geo.catalog import Norm
 from cfc_geo.errors import Finding
 from cfc_geo.plan import Plan
+from cfc_geo.tables import REVIEW_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Study:
 
     units       unit_id, name, level, parent_id, polygon; parents before nothing in particular
     origins     origin_id, unit_id, children by band, residents (may be NaN), geometry: the cell (polygon) or its point
-    facilities  facility_id, kind, name, capacity (NaN unknown), unit_id ("" outside), source, point or polygon
+    facilities  facility_id, kind, name, capacity (NaN unknown), unit_id ("" outside), source, point or polygon; and
+                what files say besides (`tables.FACILITY_TEXTS`, "" unknown; `tables.FACILITY_NUMBERS`, NaN unknown)
     entrances   facility_id, evidence, point
     streets     walkable segments between junctions, `from_node`/`to_node` number the junctions
     nodes       node_id, x, y, crossing: the junctions of `streets`
@@ -40,6 +42,8 @@ class Study:
     surveyed    kinds that some file lists; the coverage of every other kind is unknown, not zero
     duplicated  facilities that may be in the table twice; None: nobody looked
     audit       who is counted: `<column>_in_file`, `_placed`, `_outside_units`, `_on_no_land`, each person once
+    review      records of unknown kind that were left out (`tables.REVIEW_COLUMNS`)
+    merged      facility_id of a record that was merged away → the facility it became part of
     """
 
     name: str
@@ -56,6 +60,8 @@ class Study:
     findings: tuple[Finding, ...] = ()
     audit: dict[str, float] = field(default_factory=dict)
     duplicated: frozenset[str] | None = None
+    review: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(REVIEW_COLUMNS)))
+    merged: dict[str, str] = field(default_factory=dict)
 
 
 class Links(NamedTuple):

@@ -88,6 +88,9 @@ class FileSource(PlanModel):
     """What every input file may say of itself."""
 
     layer: Text | None = Field(None, description="layer of a GeoPackage, or sheet of a workbook; default: the only one")
+    heading_row: int | None = Field(
+        None, ge=1, description="row of a table's heading (1 is the first); default: the row that looks most like one"
+    )
     datum: Datum | None = Field(
         None,
         description="wgs84, cgcs2000, gcj02 (Amap), bd09 (Baidu) or EPSG:n; required for tables with coordinates; "
@@ -157,7 +160,8 @@ class Population(FileSource):
 
 
 class FacilityColumns(PlanModel):
-    """Which column of a facility file holds what. `kind` is not needed where the block states one."""
+    """Which column of a facility file holds what; default: the one whose heading the catalogue recognises. `kind` is
+    not needed where the block states one."""
 
     id: Text | None = None
     name: Text | None = None
@@ -165,13 +169,22 @@ class FacilityColumns(PlanModel):
     lon: Text | None = None
     lat: Text | None = None
     capacity: Text | None = None
+    ownership: Text | None = Field(None, description="办园性质: public, private, …")
+    registered: Text | None = Field(None, description="备案")
+    demonstration: Text | None = Field(None, description="示范")
+    address: Text | None = None
+    subdistrict: Text | None = Field(None, description="街道")
+    community: Text | None = Field(None, description="社区")
+    area_m2: Text | None = None
+    visitors_per_day: Text | None = None
+    opened: Text | None = Field(None, description="date of opening")
 
 
 class Entrances(FileSource):
     """Points where facilities can be entered; `facility` is the column with the facility's id."""
 
     file: Text
-    facility: Text
+    facility: Text | None = Field(None, description="default: the column whose heading the catalogue recognises")
     lon: Text | None = None
     lat: Text | None = None
 
@@ -182,7 +195,14 @@ class Facilities(FileSource):
     file: Text
     kind: KindId | None = Field(None, description="kind of all records; else `columns.kind` names the column")
     columns: FacilityColumns = FacilityColumns()
-    kinds: dict[str, KindId] = Field({}, description="words of this file → kinds of the catalogue")
+    kinds: dict[str, KindId | Literal["ignore"]] = Field(
+        {}, description='words of this file → kinds of the catalogue, or "ignore" to leave such records out'
+    )
+    unknown_kinds: Literal["refuse", "review"] = Field(
+        "refuse",
+        description="review: records of unknown kinds go to review.csv and are left out; the file is then no full list "
+        "of any kind",
+    )
     only: list[KindId] | None = Field(None, description="keep these kinds only (for an OSM file that holds many)")
     id_prefix: str = Field("", description="put before every id of this file, where two files number alike")
     surveys: list[KindId] = Field(
@@ -191,6 +211,29 @@ class Facilities(FileSource):
         "unknown; a table or layer is taken as the full list of the kinds it holds, an OSM file is not",
     )
     entrances: Entrances | None = None
+
+
+class Duplicates(PlanModel):
+    """Which records are one facility, and why; without this block duplicates are reported and none is merged."""
+
+    within_m: float | None = Field(
+        None, gt=0, le=500, description="merge all pairs of a kind within so many metres that are named alike"
+    )
+    likeness: float | None = Field(None, ge=0.5, le=1, description="how much alike two names must be: 1 is the same")
+    same: list[Annotated[list[Text], Field(min_length=2)]] = Field([], description="ids of records that are one")
+    distinct: list[Annotated[list[Text], Field(min_length=2)]] = Field(
+        [], description="ids of records that are not one: neither reported nor merged"
+    )
+    capacity: Literal["first", "max", "sum"] = Field(
+        description="capacity of what is merged: of the first record that gives one, the largest, or all together"
+    )
+    why: str = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _a_rule(self) -> "Duplicates":
+        if (self.within_m is None) != (self.likeness is None):
+            raise _fault("duplicates_half_a_rule")
+        return self
 
 
 class StreetColumns(PlanModel):
@@ -307,6 +350,7 @@ class Plan(PlanModel):
     place: Place
     population: Population
     facilities: list[Facilities] = Field(min_length=1)
+    duplicates: Duplicates | None = None
     streets: Streets
     norms: Norms = Norms()
     circle: Circle = Circle()
@@ -458,7 +502,18 @@ def _merged(chain: Chain) -> dict[str, Any]:
     return merged
 
 
-OF_ONE_FILE = {"file", "files", "layer", "datum", "licence", "date", "citation", "assumption", "shares_source"}
+OF_ONE_FILE = {
+    "file",
+    "files",
+    "layer",
+    "heading_row",
+    "datum",
+    "licence",
+    "date",
+    "citation",
+    "assumption",
+    "shares_source",
+}
 """What a block says of its file: true of that file only, and not inherited by another."""
 
 

@@ -27,6 +27,11 @@ the point of the outline nearest to a walkable street (an assumption)."""
 
 UNIT_COLUMNS = ("unit_id", "name", "level", "parent_id")
 FACILITY_COLUMNS = ("facility_id", "kind", "name", "capacity", "unit_id", "source")
+FACILITY_TEXTS = ("ownership", "registered", "demonstration", "address", "subdistrict", "community", "opened")
+FACILITY_NUMBERS = ("area_m2", "visitors_per_day")
+"""What files may say of a facility besides: "" or NaN where they do not."""
+REVIEW_COLUMNS = ("source", "sheet", "row", "word", "name", "suggestions")
+"""Records that were left out until somebody says what kind they are of."""
 ENTRANCE_COLUMNS = ("facility_id", "evidence")
 STREET_COLUMNS = (
     "street_id", "from_node", "to_node", "length_m", "forward", "backward",

@@ -186,11 +186,46 @@ def test_layer_with_nothing_to_walk_is_an_error() -> None:
         (0, (True, True)),
         (None, (True, True)),
         ("B", (True, True)),
+        ("是", (True, False)),
+        ("单向", (True, False)),
+        ("反向", (False, True)),
+        ("否", (True, True)),
+        ("双向", (True, True)),
     ],
 )
 def test_oneway_column_binds_walkers(cell: object, expected: tuple[bool, bool]) -> None:
     streets, _, _ = read(layer([(0, 0), (9, 0)], o=pd.Series([cell], dtype=object)), oneway="o")
     assert [tuple(row) for row in streets[["forward", "backward"]].to_numpy().tolist()] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("column", "known", "unknown"),
+    [
+        ("oneway", ["是", "双向"], "潮汐"),
+        ("oneway", ["yes", None], "2"),
+        ("foot", ["允许", "禁止"], "限时"),
+        ("access", ["内部", "开放"], "凭证"),
+        ("highway", ["footway", "residential"], "支路"),
+        ("bridge", ["高架", "无"], "栈道"),
+        ("tunnel", ["隧道", "否"], "架空"),
+        ("level", ["地面", 1], "高架"),
+        ("layer", [-1, None], "0;1"),
+    ],
+)
+def test_words_that_would_be_passed_over_are_refused_with_their_features(
+    column: str, known: list[object], unknown: str
+) -> None:
+    ways = [[(0, row), (9, row)] for row in range(3)]
+    read(layer(*ways[:2], w=pd.Series(known, dtype=object)), **{column: "w"})
+    lines = layer(*ways, w=pd.Series([*known, unknown], dtype=object))
+    assert refuse(lines, **{column: "w"}) == {"lines.word_unknown": (3,)}
+
+
+def test_chinese_words_mean_what_openstreetmap_says() -> None:
+    lines = layer(*([(0, row), (9, row)] for row in range(4)), b=["高架", "无", "否", "是"], f=["否", "是", "", "允许"])
+    streets, _, findings = read(lines, bridge="b", foot="f")
+    assert streets["street_id"].tolist() == ["2", "3", "4"] and [f.code for f in findings] == ["lines.left_out"]
+    assert streets["bridge"].tolist() == [False, False, True]
 
 
 def test_text_columns_and_flags() -> None:

@@ -28,8 +28,8 @@ class Band:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of facility, the bands it is for, and how tables and OpenStreetMap name it. `has_places`: a child needs a
-    place there."""
+    """A kind of facility, the bands it is for, and how tables, OpenStreetMap and Amap name it. `has_places`: a child
+    needs a place there."""
 
     id: str
     zh: str
@@ -37,6 +37,8 @@ class Kind:
     bands: tuple[str, ...]
     aliases: tuple[str, ...]
     osm: tuple[Mapping[str, str], ...]
+    endings: tuple[str, ...] = ()
+    amap: tuple[str, ...] = ()
     has_places: bool = False
 
 
@@ -96,6 +98,16 @@ class FindingText(NamedTuple):
         return self.where + self.what + (f" → {self.mend}" if self.mend else "")
 
 
+@dataclass(frozen=True)
+class Role:
+    """What a column of a table can hold, and the headings that say so, the surest tier first; `measure` names the
+    units a number may carry ("" = it is no number)."""
+
+    id: str
+    tiers: tuple[tuple[str, ...], ...]
+    measure: str = ""
+
+
 @cache
 def _load(name: str) -> dict[str, Any]:
     return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
@@ -110,18 +122,49 @@ def bands() -> dict[str, Band]:
 @cache
 def kinds() -> dict[str, Kind]:
     """Kinds of facility by id, in the order in which results list them."""
+    lists = ("bands", "aliases", "osm", "endings", "amap")
     return {
         kind: Kind(
             kind,
             row["zh"],
             row["en"],
-            tuple(row["bands"]),
-            tuple(row["aliases"]),
-            tuple(row["osm"]),
-            row.get("has_places", False),
+            **{name: tuple(row.get(name, ())) for name in lists},
+            has_places=row.get("has_places", False),
         )
         for kind, row in _load("kinds").items()
     }
+
+
+@cache
+def ambiguous_words() -> dict[str, tuple[str, ...]]:
+    """Words that tables use for several kinds → those kinds."""
+    return {word: tuple(row["kinds"]) for word, row in _load("ambiguous").items()}
+
+
+@cache
+def roles() -> dict[str, Role]:
+    """Roles of table columns by id."""
+    table = _load("headings")["roles"]
+    return {role: Role(role, tuple(map(tuple, row["tiers"])), row.get("measure", "")) for role, row in table.items()}
+
+
+@cache
+def datum_words() -> dict[str, str]:
+    """Words by which a heading states the datum of its column → the datum, the longest first."""
+    words = {word: datum for datum, said in _load("headings")["datums"].items() for word in said}
+    return dict(sorted(words.items(), key=lambda pair: -len(pair[0])))
+
+
+@cache
+def cell_words(name: str) -> frozenset[str]:
+    """Words that mark cells and rows of tables: blank, idle, total, note."""
+    return frozenset(_load("headings")["cells"][name])
+
+
+def units_of(measure: str) -> Mapping[str, float]:
+    """The units that a number of this measure may carry in a cell → how many base units each is."""
+    units: Mapping[str, float] = _load("headings")["measures"][measure]
+    return units
 
 
 def norm_sets() -> tuple[str, ...]:

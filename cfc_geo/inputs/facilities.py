@@ -1,8 +1,7 @@
 """Facility files → facilities, and the points where each can be entered."""
 
-import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import geopandas as gpd
 import numpy as np
@@ -11,6 +10,10 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.cells import read_date
+from cfc_geo.inputs.duplicates import Merged, merge_duplicates
+from cfc_geo.inputs.headings import Wanted, match_headings
+from cfc_geo.inputs.kinds import read_kinds, review_table
 from cfc_geo.inputs.normalise import (
     Area,
     column,
@@ -24,16 +27,17 @@ from cfc_geo.inputs.normalise import (
     text,
 )
 from cfc_geo.inputs.population import assign_units
-from cfc_geo.inputs.read import RawLayer, read_layer, sniff
+from cfc_geo.inputs.raw import RawLayer
+from cfc_geo.inputs.read import read_layer, sniff
 from cfc_geo.plan import Facilities, Plan
-from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS
+from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, REVIEW_COLUMNS
 
 EVERY_M = 10.0
 """A street that runs along an outline leads in everywhere: an entrance at least every so many metres."""
 
 SHAPES = ("Point", "Polygon", "MultiPolygon")
-SHOWN_WORDS = 12
-"""Unknown kinds a message each; where there are more, the wrong column is named."""
+FACILITY_ROLES = ("id", "name", "kind", "lon", "lat", "capacity", *FACILITY_TEXTS, *FACILITY_NUMBERS)
+ENTRANCE_ROLES = ("facility", "lon", "lat")
 ENTRANCE_FAR_M = 300.0
 """A stated entrance lies no farther from its facility: undeclared Amap or Baidu coordinates do."""
 
@@ -41,11 +45,15 @@ ENTRANCE_FAR_M = 300.0
 @dataclass(frozen=True, eq=False)
 class FacilityLayers:
     """All files of a plan together, in the working CRS. `given` are entrances that files state (facility_id, geometry);
-    `surveyed` are the kinds of which some file is the full list."""
+    `surveyed` are the kinds of which some file is the full list; `review`, `merged` and `duplicated` are as in
+    `Study`."""
 
     facilities: gpd.GeoDataFrame
     given: gpd.GeoDataFrame
     surveyed: frozenset[str]
+    review: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(REVIEW_COLUMNS)))
+    merged: dict[str, str] = field(default_factory=dict)
+    duplicated: frozenset[str] = frozenset()
 
 
 ReadOsm = Callable[[Facilities], "tuple[gpd.GeoDataFrame, gpd.GeoDataFrame] | None"]
@@ -70,14 +78,23 @@ def read_facilities(
     facilities = pd.concat([part.facilities for part in parts], ignore_index=True)
     given = pd.concat([part.given for part in parts], ignore_index=True)
     _check_unique(facilities, findings)
+    facilities = gpd.GeoDataFrame(_with_attributes(facilities), crs=area.crs)
+    kept = Merged(facilities, {})
+    if facilities["facility_id"].is_unique:
+        kept = merge_duplicates(facilities, plan.duplicates, units["name"].tolist(), findings)
+    facilities, given = kept.facilities, given.assign(facility_id=given["facility_id"].replace(kept.into))
     if facilities.empty:
         findings.warning("facilities.none", " + ".join(dict.fromkeys(block.file for block in plan.facilities)))
     facilities["unit_id"] = assign_units(facilities.geometry, units)
-    facilities = facilities.sort_values("facility_id", ignore_index=True)[[*FACILITY_COLUMNS, "geometry"]]
+    facilities = facilities.sort_values("facility_id", ignore_index=True)
+    facilities = facilities[[*FACILITY_COLUMNS, *FACILITY_TEXTS, *FACILITY_NUMBERS, "geometry"]]
     layers = FacilityLayers(
         gpd.GeoDataFrame(facilities, crs=area.crs),
         gpd.GeoDataFrame(given, crs=area.crs),
         frozenset().union(*(part.surveyed for part in parts)),
+        pd.concat([part.review for part in parts], ignore_index=True),
+        kept.into,
+        kept.doubtful,
     )
     if not findings.errors:
         _warn_of_far_entrances(layers, findings)
@@ -165,88 +182,104 @@ def _take_osm(block: Facilities, read_osm: ReadOsm, findings: Findings) -> Facil
 
 
 def _read_block(plan: Plan, block: Facilities, area: Area | None, findings: Findings) -> FacilityLayers | None:
-    """Facilities of a table or layer, which is taken as the full list of the kinds it holds, here or elsewhere."""
-    raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
+    """Facilities of a table or layer, which is taken as the full list of the kinds it holds, here or elsewhere; but not
+    if some of its records are of unknown kind, because each may be one more of any."""
+    given = {role: heading for role, heading in block.columns.model_dump().items() if heading is not None}
+    wanted = Wanted(given, block.heading_row)
+    raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=wanted)
     if raw is None:
         return None
-    columns = block.columns
-    shapes = positions(raw, (columns.lon, columns.lat), block.datum, findings)
-    facility_id = ids(raw, columns.id, findings)
-    if columns.id is None:
+    roles = [role for role in FACILITY_ROLES if role != "kind" or block.kind is None]
+    columns = match_headings(raw, roles, given, block.datum, findings)
+    shapes = positions(raw, (columns.get("lon"), columns.get("lat")), block.datum, findings)
+    facility_id = ids(raw, columns.get("id"), findings)
+    if "id" not in columns:
         facility_id = plan.path(block.file).stem + "-" + facility_id
     table = pd.DataFrame(
         {
             "facility_id": block.id_prefix + facility_id,
-            "kind": _kinds(raw, block, findings),
-            "name": _names(raw, columns.name, findings),
-            "capacity": numbers(raw, columns.capacity, findings, blank=np.nan) if columns.capacity else np.nan,
+            "kind": read_kinds(raw, block, columns.get("kind"), findings),
+            "name": _texts(raw, columns.get("name"), findings),
+            "capacity": _numbers(raw, columns, "capacity", findings),
+            **{role: _texts(raw, columns.get(role), findings) for role in FACILITY_TEXTS},
+            **{role: _numbers(raw, columns, role, findings) for role in FACILITY_NUMBERS},
         }
     )
-    given = _read_entrances(plan, block, set(facility_id), findings) if block.entrances else None
+    table["opened"] = _dates(raw, table["opened"], columns.get("opened"), findings)
+    entrances = _read_entrances(plan, block, set(facility_id), findings) if block.entrances else None
     if shapes is None or not only_types(raw, shapes, SHAPES, findings) or area is None:
         return None
-    shapes, kept = inside_area(raw, repaired(raw, shapes, findings), area, findings)
+    shapes, inside = inside_area(raw, repaired(raw, shapes, findings), area, findings)
     frame = gpd.GeoDataFrame(table.assign(source=block.file), geometry=shapes.to_numpy(), crs=area.crs)
-    wanted = frame["kind"].isin(catalog.kinds() if block.only is None else block.only).to_numpy()
-    listed = frame[kept & wanted].reset_index(drop=True)
-    surveyed = {*block.surveys, *frame.loc[wanted, "kind"]}
-    return FacilityLayers(listed, _entrance_frame(given, block, listed["facility_id"], area), frozenset(surveyed))
+    wanted_kinds = frame["kind"].isin(catalog.kinds() if block.only is None else block.only).to_numpy()
+    listed = frame[inside & wanted_kinds].reset_index(drop=True)
+    unknown = (frame["kind"] == "").to_numpy()
+    surveyed = set() if unknown.any() else {*block.surveys, *frame.loc[wanted_kinds, "kind"]}
+    words = _texts(raw, columns.get("kind"), Findings())
+    return FacilityLayers(
+        listed,
+        _entrance_frame(entrances, block, listed["facility_id"], area),
+        frozenset(surveyed),
+        review_table(raw, words, table["name"], unknown),
+    )
 
 
-def _names(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
-    given = column(raw, name, findings)
-    return pd.Series("", index=range(len(raw.frame)), dtype=object) if given is None else text(given)
-
-
-def _kinds(raw: RawLayer, block: Facilities, findings: Findings) -> pd.Series:
-    """The catalogue kind of every record: the block's, or the file's word by the plan's and the catalogue's names."""
-    if block.kind is not None:
-        return pd.Series(block.kind, index=range(len(raw.frame)), dtype=object)
-    if block.columns.kind is None:
-        findings.error("facilities.no_kind", raw.file, raw.whole)
-        return pd.Series("", index=range(len(raw.frame)), dtype=object)
-    words = column(raw, block.columns.kind, findings)
-    if words is None:
-        return pd.Series("", index=range(len(raw.frame)), dtype=object)
-    known = {**_catalogue_words(), **{_folded(word): kind for word, kind in block.kinds.items()}}
-    folded = text(words).map(_folded)
-    kinds = folded.map(known)
-    unknown = sorted(set(folded[kinds.isna()]))
-    for word in unknown[:SHOWN_WORDS]:
-        rows = raw.rows(folded == word)
-        near = difflib.get_close_matches(word, known, n=1, cutoff=0.3)
-        shown = f"{near[0]} ({known[near[0]]})" if near else ", ".join(list(catalog.kinds())[:6]) + " …"
-        findings.error("facilities.unknown_kind", raw.file, rows, word=word or "–", near=shown)
-    if len(unknown) > SHOWN_WORDS:
-        more = len(unknown) - SHOWN_WORDS
-        findings.error("facilities.more_unknown_kinds", raw.file, raw.whole, more=more, column=block.columns.kind)
-    return kinds.fillna("").astype(object)
-
-
-def _folded(word: str) -> str:
-    return word.strip().casefold()
-
-
-def _catalogue_words() -> dict[str, str]:
-    return {
-        _folded(word): kind.id
-        for kind in catalog.kinds().values()
-        for word in (kind.id, kind.zh, kind.en, *kind.aliases)
+def _with_attributes(facilities: pd.DataFrame) -> pd.DataFrame:
+    """With every attribute a file may state, "" or NaN where it does not."""
+    texts = {
+        name: facilities[name].fillna("") if name in facilities else pd.Series("", index=facilities.index, dtype=object)
+        for name in FACILITY_TEXTS
     }
+    numbers_of = {name: facilities.get(name, np.nan) for name in FACILITY_NUMBERS}
+    return facilities.assign(**texts, **numbers_of)
+
+
+def _texts(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
+    given = column(raw, name, findings)
+    if given is None:
+        return pd.Series("", index=range(len(raw.frame)), dtype=object)
+    return text(given).reset_index(drop=True)
+
+
+def _numbers(raw: RawLayer, columns: Mapping[str, str], role: str, findings: Findings) -> np.ndarray:
+    """A number of every record, NaN unknown; a wrong one that no answer depends on is unknown, with a warning."""
+    told = Findings()
+    values = numbers(raw, columns.get(role), told, blank=np.nan, measure=catalog.roles()[role].measure)
+    if role in FACILITY_NUMBERS:
+        told = Findings(replace(found, severity="warning") if found.severity == "error" else found for found in told)
+        values[values < 0] = np.nan
+    findings.extend(told)
+    return values
+
+
+def _dates(raw: RawLayer, texts: pd.Series, name: str | None, findings: Findings) -> pd.Series:
+    """Dates as ISO text; "" with a warning where a cell holds none."""
+    dates = texts.map(read_date)
+    lost = (dates == "") & ~texts.isin({"", *catalog.cell_words("blank")})
+    if lost.any():
+        findings.warning(
+            "facilities.no_date", raw.file, raw.rows(lost), column=name, values=sorted(set(texts[lost]))[:5]
+        )
+    return dates
 
 
 def _read_entrances(plan: Plan, block: Facilities, known: set[str], findings: Findings) -> gpd.GeoDataFrame | None:
     """Points with the id of the facility they lead into."""
     entrances = block.entrances
     assert entrances is not None
-    raw = read_layer(plan.path(entrances.file), entrances.file, entrances.layer, findings)
+    given = {role: heading for role in ENTRANCE_ROLES if (heading := getattr(entrances, role)) is not None}
+    wanted = Wanted(given, entrances.heading_row)
+    raw = read_layer(plan.path(entrances.file), entrances.file, entrances.layer, findings, wanted=wanted)
     if raw is None:
         return None
-    shapes = positions(raw, (entrances.lon, entrances.lat), entrances.datum, findings)
-    owner = column(raw, entrances.facility, findings)
+    columns = match_headings(raw, ENTRANCE_ROLES, given, entrances.datum, findings)
+    shapes = positions(raw, (columns.get("lon"), columns.get("lat")), entrances.datum, findings)
+    if "facility" not in columns:
+        findings.error("entrances.no_facility", raw.file, raw.whole)
+    owner = column(raw, columns.get("facility"), findings)
     if owner is None or shapes is None or not only_types(raw, shapes, ("Point",), findings):
         return None
-    owner = text(owner)
+    owner = text(owner).reset_index(drop=True)
     if (unknown := ~owner.isin(known)).any():
         shown = sorted(set(owner[unknown]))[:5]
         findings.error("entrances.unknown_facility", raw.file, raw.rows(unknown), ids=shown)

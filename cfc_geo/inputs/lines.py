@@ -26,8 +26,48 @@ STATED_TIMES = (0.5, 3.0)
 
 LEVEL_NAMES = ("level", "layer")
 TEXTS = ("highway", "name", "maxspeed", "lanes", "sidewalk")
-BACKWARD_WORDS = frozenset({"-1", "reverse", "tf", "t"})
-FORWARD_WORDS = TRUE_WORDS | {"ft", "f"}
+ONEWAY_WORDS = {
+    **dict.fromkeys((*TRUE_WORDS, "ft", "f", "是", "单向", "单行", "单行道", "正向", "顺向"), "yes"),
+    **dict.fromkeys(("-1", "reverse", "tf", "t", "反向", "逆向"), "-1"),
+    **dict.fromkeys(
+        (
+            "",
+            "no",
+            "false",
+            "0",
+            "none",
+            "b",
+            "both",
+            "n",
+            "reversible",
+            "alternating",
+            "否",
+            "无",
+            "双向",
+            "双行",
+            "不是",
+        ),
+        "",
+    ),
+}
+"""What a oneway column may hold → yes (as drawn), -1 (against it) or "" (both ways); nothing else is understood."""
+ALLOWED = {
+    **dict.fromkeys(("是", "可", "可以", "允许", "可通行", "允许通行", "开放"), "yes"),
+    **dict.fromkeys(("否", "无", "不可", "不允许", "禁止", "禁行", "禁止通行", "不可通行", "封闭"), "no"),
+    **dict.fromkeys(("私有", "私人", "内部", "内部道路"), "private"),
+}
+BRIDGES, TUNNELS = ("桥", "桥梁", "高架", "高架桥", "天桥", "人行天桥"), ("隧道", "地道", "地下通道", "下穿")
+YES_NO = {"是": "yes", "有": "yes", "否": "no", "无": "no", "不是": "no", "没有": "no", "普通": "no"}
+CHINESE_WORDS = {
+    "foot": ALLOWED,
+    "access": ALLOWED,
+    "highway": {},
+    "bridge": {**YES_NO, **dict.fromkeys(BRIDGES, "yes"), **dict.fromkeys(TUNNELS, "no")},
+    "tunnel": {**YES_NO, **dict.fromkeys(TUNNELS, "yes"), **dict.fromkeys(BRIDGES, "no")},
+    "level": {"地面": "0", "地面层": "0"},
+    "layer": {"地面": "0", "地面层": "0"},
+}
+"""By column: words of Chinese layers → what OpenStreetMap says. Other Chinese words are refused, never passed over."""
 
 
 def streets_from_lines(
@@ -47,7 +87,7 @@ def streets_from_lines(
     values = _Cells(lines, columns)
     length_m = _lengths(values, lines, parts, feature, findings, file)
     ids = _ids(values, feature, findings, file)
-    if length_m is None or ids is None:
+    if not _words_are_known(values, columns, findings, file) or length_m is None or ids is None:
         return None
     directions = _directions(values, findings, file)
     junction = _junctions(parts, feature, values)
@@ -72,14 +112,16 @@ class _Cells:
         return name in self._columns
 
     def texts(self, name: str) -> list[str]:
-        """Texts, "" where empty; a whole number is written without its decimals."""
+        """Texts, "" where empty, words as OpenStreetMap has them; a whole number is written without decimals."""
         if not self.has(name):
             return [""] * self.count
-        return [_as_text(cell) for cell in self._lines[self._columns[name]].tolist()]
+        words = CHINESE_WORDS.get(name, {})
+        texts = [_as_text(cell) for cell in self._lines[self._columns[name]].tolist()]
+        return [words.get(text, text) for text in texts]
 
     def numbers(self, name: str) -> np.ndarray:
         """Numbers, NaN where empty or no number."""
-        column = pd.to_numeric(self._lines[self._columns[name]], errors="coerce")
+        column = pd.to_numeric(pd.Series(self.texts(name), dtype=object), errors="coerce")
         numbers: np.ndarray = column.to_numpy(dtype=float, na_value=np.nan)
         return numbers
 
@@ -106,6 +148,31 @@ def _columns_are_there(lines: gpd.GeoDataFrame, columns: Mapping[str, str], find
     if missing:
         findings.error("lines.column_missing", file, columns=missing, present=[str(name) for name in lines.columns])
     return not missing
+
+
+def _words_are_known(values: _Cells, columns: Mapping[str, str], findings: Findings, file: str) -> bool:
+    """Refuse words that would be passed over: any in a oneway or level column, Chinese ones in the others."""
+    known = True
+    for name in ("oneway", *CHINESE_WORDS):
+        texts = np.array(values.texts(name), dtype=object)
+        if name == "oneway":
+            unknown = [text.lower() not in ONEWAY_WORDS for text in texts]
+        elif name in LEVEL_NAMES:
+            unknown = [bool(text) and not _is_level(text) for text in texts]
+        else:
+            unknown = [not text.isascii() for text in texts]
+        if any(unknown):
+            rows, words = Rows.features(np.flatnonzero(unknown)), sorted(set(texts[unknown]))[:5]
+            findings.error("lines.word_unknown", file, rows, column=columns[name], role=name, words=words)
+            known = False
+    return known
+
+
+def _is_level(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
 
 
 def _shapes_are_sound(lines: gpd.GeoDataFrame, findings: Findings, file: str) -> bool:
@@ -186,7 +253,6 @@ def _directions(values: _Cells, findings: Findings, file: str) -> np.ndarray:
 
 def _tags(values: _Cells) -> list[Tags]:
     """Each feature's cells as tags of OpenStreetMap; a layer without highway is a layer of footways."""
-    oneway = {**dict.fromkeys(FORWARD_WORDS, "yes"), **dict.fromkeys(BACKWARD_WORDS, "-1")}
     keys = ("highway", "foot", "access", "sidewalk", "oneway")
     rows = zip(*(values.texts(key) for key in keys), strict=True)
     named = [{key: cell for key, cell in zip(keys, row, strict=True) if cell} for row in rows]
@@ -194,7 +260,7 @@ def _tags(values: _Cells) -> list[Tags]:
         {
             **({} if values.has("highway") else {"highway": "footway"}),
             **tags,
-            "oneway:foot": oneway.get(tags.get("oneway", "").lower(), ""),
+            "oneway:foot": ONEWAY_WORDS[tags.get("oneway", "").lower()],
         }
         for tags in named
     ]

@@ -5,7 +5,11 @@ goes on with what it has, so that one reading reports every fault of a file. The
 """
 
 import difflib
+import string
+import unicodedata
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -14,15 +18,32 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from cfc_geo import catalog
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import datum as datums
-from cfc_geo.inputs.read import RawLayer
+from cfc_geo.inputs.cells import read_degrees, read_numbers
+from cfc_geo.inputs.headings import AXES, agree, plain, stated_datum
+from cfc_geo.inputs.raw import RawLayer
 
 SHIFTED = ("gcj02", "bd09")
 SAME_PLACE_DEGREES = 1e-5
 HALF_THE_EARTH_M = 20_000_000.0
 REPAIR_LIMIT = 0.01
 """A repaired polygon may differ from the drawn one by this share of the larger area; beyond it, it is refused."""
+
+TRIMMED = string.whitespace + "\u3000\u00a0\u2002\u2003\u2009\u200b\u200e\u200f\u2060\ufeff"
+"""Marks around a cell that nobody sees."""
+SCIENTIFIC = r"\d(?:\.\d+)?[eE]\+?\d{2,3}"
+SHOWN_CELLS = 5
+REFUSED_NUMBERS = {
+    "other": "number.not_one",
+    "range": "number.range",
+    "percent": "number.percent",
+    "date": "number.date",
+    "classes": "number.classes",
+    "unit_unknown": "number.unit",
+}
+"""The finding for each way in which a cell holds no number that can be taken."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,9 @@ def column(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series | N
         return None
     if name in raw.frame.columns and name != "geometry":
         return raw.frame[name]
+    alike = [heading for heading in raw.frame.columns if plain(str(heading)) == plain(name)]
+    if len(alike) == 1 and raw.counted == "row":
+        return raw.frame[alike[0]]
     headings = [str(heading) for heading in raw.frame.columns if heading != "geometry"]
     near = difflib.get_close_matches(name, headings, n=1, cutoff=0.5)
     if near:
@@ -61,49 +85,77 @@ def text(values: pd.Series) -> pd.Series:
             str(int(value)) if np.isfinite(value) and value % 1 == 0 else value for value in values.to_numpy(float)
         ]
         values = pd.Series(shown, index=values.index, dtype=object)
-    return values.astype(object).where(values.notna(), "").astype(str).str.strip().astype(object)
+    return values.astype(object).where(values.notna(), "").astype(str).str.strip(TRIMMED).astype(object)
 
 
 def ids(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
-    """Ids as text. Missing or repeated ids are errors with their rows. Without a column, records are numbered."""
+    """Ids as text. Missing, repeated or damaged ids are errors with their rows. Without a column, records are numbered.
+
+    Damaged: a spreadsheet made a number of it and kept 15 digits (1.23457E+17). Ids that differ only by the width of
+    their letters are two ids, but said to be so.
+    """
     given = column(raw, name, findings)
     if given is None:
         return pd.Series([str(number) for number in raw.numbers], dtype=object)
-    values = text(given)
-    if (missing := values == "").any():
+    values = text(given).reset_index(drop=True)
+    if (missing := values.isin({"", *catalog.cell_words("blank")})).any():
         findings.error("id.missing", raw.file, raw.rows(missing), column=name)
-    repeated = values.duplicated(keep=False) & (values != "")
+    if (damaged := values.str.fullmatch(SCIENTIFIC)).any():
+        shown = sorted(set(values[damaged]))[:5]
+        findings.error("id.damaged", raw.file, raw.rows(damaged), column=name, ids=shown)
+    repeated = values.duplicated(keep=False) & ~missing & ~damaged
     if repeated.any():
         shown = sorted(set(values[repeated]))[:5]
         findings.error("id.repeated", raw.file, raw.rows(repeated), column=name, ids=shown)
-    return values.reset_index(drop=True)
+    narrow = values.map(partial(unicodedata.normalize, "NFKC"))
+    if (twins := narrow.duplicated(keep=False) & ~values.duplicated(keep=False)).any():
+        findings.warning("id.width", raw.file, raw.rows(twins), column=name, ids=sorted(values[twins])[:6])
+    return values
 
 
-def numbers(raw: RawLayer, name: str | None, findings: Findings, *, blank: float | None) -> np.ndarray:
+def numbers(
+    raw: RawLayer, name: str | None, findings: Findings, *, blank: float | None, measure: str = "count"
+) -> np.ndarray:
     """A column as float64. `blank` is what an empty cell stands for; None makes an empty cell an error.
 
-    Errors, with rows: not a number, NaN or infinite, negative.
+    `measure` names the units of the catalogue that cells may carry (36个, 约1200㎡, 1.2万人); what was dropped or
+    converted is told with examples. Errors, with rows: not a number, a range, a percentage, a date, classes in place
+    of places, an unknown unit, one merged cell for several records, negative.
     """
     given = column(raw, name, findings)
     if given is None:
         return np.full(len(raw.frame), np.nan if blank is None else blank)
-    as_text = text(given)
-    values = _as_numbers(as_text)
-    empty = (as_text == "").to_numpy()
-    values[empty] = np.nan if blank is None else blank
-    bad = ~np.isfinite(values) & ~empty
-    if bad.any():
-        shown = sorted(set(as_text[bad]))[:5]
-        findings.error("number.not_one", raw.file, raw.rows(bad), column=name, values=shown)
-    if blank is None and empty.any():
-        findings.error("number.blank", raw.file, raw.rows(empty), column=name)
+    cells = text(given).reset_index(drop=True)
+    values, how = read_numbers(cells, measure)
+    shared = raw.merged.get(str(given.name), np.zeros(len(values), dtype=bool))
+    empty = np.isin(how, ("empty", "blank_word"))
+    told = partial(_tell_cells, raw, cells, values, column=name)
+    told(findings.note, "number.converted", np.isin(how, ("tidied", "unit")))
+    told(findings.warning, "number.about", how == "about")
+    told(findings.warning, "number.aside", how == "aside")
+    if blank is not None:
+        told(findings.note, "number.blank_word", how == "blank_word")
+    units = list(catalog.units_of(measure))[:6]
+    for way, code in REFUSED_NUMBERS.items():
+        told(findings.error, code, (how == way) & ~shared, units=units)
+    if shared.any():
+        findings.error("number.merged", raw.file, raw.rows(shared), column=name)
+    if blank is None and (lacking := empty & ~shared).any():
+        findings.error("number.blank", raw.file, raw.rows(lacking), column=name)
     if (negative := values < 0).any():
         findings.error("number.negative", raw.file, raw.rows(negative), column=name)
+    values[empty] = np.nan if blank is None else blank
     return values
 
 
-def _as_numbers(texts: pd.Series) -> np.ndarray:
-    return np.array(pd.to_numeric(texts, errors="coerce"), dtype=float)
+def _tell_cells(
+    raw: RawLayer, cells: pd.Series, values: np.ndarray, tell: Any, code: str, mask: np.ndarray, **filled: Any
+) -> None:
+    """One finding for all cells that were read one way, with some of them and what they became."""
+    if mask.any():
+        became = [("" if np.isnan(value) else f" → {value:g}") for value in values[mask]]
+        shown = list(dict.fromkeys(map("".join, zip(cells[mask], became, strict=True))))[:SHOWN_CELLS]
+        tell(code, raw.file, raw.rows(mask), values=shown, **filled)
 
 
 # ------------------------------------------------------------------------------------------------------- positions
@@ -124,6 +176,8 @@ def positions(raw: RawLayer, lonlat: LonLat | None, datum: str | None, findings:
         shapes = _shapes_of_layer(raw, findings)
     elif lonlat is not None:
         shapes = _shapes_of_table(raw, lonlat, findings)
+        if not _headings_agree(raw, lonlat, datum, findings):
+            return None
     else:
         findings.error("read.no_shapes", raw.file, raw.whole)
         return None
@@ -147,13 +201,34 @@ def _shapes_of_table(raw: RawLayer, lonlat: LonLat, findings: Findings) -> gpd.G
     columns = [column(raw, name, findings) for name in lonlat]
     if columns[0] is None or columns[1] is None:
         return None
-    x, y = (_as_numbers(text(values)) for values in columns)
+    cells = [text(values).reset_index(drop=True) for values in columns if values is not None]
+    (x, how_x), (y, how_y) = (read_degrees(texts, axis) for texts, axis in zip(cells, AXES, strict=True))
     bad = ~(np.isfinite(x) & np.isfinite(y))
+    converted = ((how_x == "converted") | (how_y == "converted")) & ~bad
+    if converted.any():
+        at = int(np.flatnonzero(converted)[0])
+        shown = [f"{cells[0][at]}, {cells[1][at]} → {x[at]:.7f}, {y[at]:.7f}"]
+        findings.note("coordinates.converted", raw.file, raw.rows(converted), values=shown)
     if bad.any():
         findings.error("coordinates.not_numbers", raw.file, raw.rows(bad))
     points = np.full(len(x), None, dtype=object)
     points[~bad] = shapely.points(x[~bad], y[~bad])
     return gpd.GeoSeries(points)
+
+
+def _headings_agree(raw: RawLayer, lonlat: LonLat, datum: str | None, findings: Findings) -> bool:
+    """Whether the headings of the coordinates ("经度(高德)") state no other datum than the plan does."""
+    stated = {name: said for name in lonlat if name and (said := stated_datum(name))}
+    if not stated:
+        return True
+    name, said = next(iter(stated.items()))
+    if datum is None:
+        findings.error("datum.undeclared_said", raw.file, raw.whole, column=name, datum=said)
+    elif len(set(stated.values())) > 1 or not agree(said, datum):
+        findings.error("datum.heading_contradicts", raw.file, raw.whole, columns=list(stated), datum=datum, said=said)
+    else:
+        return True
+    return False
 
 
 def _shapes_of_layer(raw: RawLayer, findings: Findings) -> gpd.GeoSeries:

@@ -18,6 +18,7 @@ from pyproj import CRS
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.headings import Wanted, match_headings
 from cfc_geo.inputs.normalise import (
     Area,
     ids,
@@ -28,12 +29,15 @@ from cfc_geo.inputs.normalise import (
     repaired,
     swap_would_help,
 )
-from cfc_geo.inputs.read import RawLayer, existing_file, read_layer, reading, sniff
+from cfc_geo.inputs.raw import RawLayer, reading
+from cfc_geo.inputs.read import existing_file, read_layer, sniff
 from cfc_geo.inputs.units import depth
 from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column, children_columns
 
 MAX_RASTER_BYTES = 1_500_000_000
+
+CELL_ROLES = ("id", "lon", "lat")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +146,14 @@ def _read_cells(plan: Plan, findings: Findings) -> Cells | None:
     """Cells from a table with coordinates, or from a layer of points or polygons."""
     block = plan.population
     assert block.file is not None
-    raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
+    given = {role: heading for role in CELL_ROLES if (heading := getattr(block, role)) is not None}
+    wanted = Wanted(given, block.heading_row)
+    raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=wanted)
     if raw is None:
         return None
-    shapes = positions(raw, (block.lon, block.lat), block.datum, findings)
-    frame = pd.DataFrame({"origin_id": ids(raw, block.id, findings)})
+    columns = match_headings(raw, CELL_ROLES, given, block.datum, findings)
+    shapes = positions(raw, (columns.get("lon"), columns.get("lat")), block.datum, findings)
+    frame = pd.DataFrame({"origin_id": ids(raw, columns.get("id"), findings)})
     residents = np.full(len(frame), np.nan)
     if block.residents is not None:
         residents = numbers(raw, _column_name(raw, block.residents, findings), findings, blank=None)

@@ -7,6 +7,7 @@ import shapely
 
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.graphml import read_graphml
+from cfc_geo.inputs.headings import Wanted
 from cfc_geo.inputs.lines import streets_from_lines
 from cfc_geo.inputs.normalise import Area, only_types, positions, project
 from cfc_geo.inputs.osm import OsmLayers
@@ -38,7 +39,7 @@ def read_streets(plan: Plan, area: Area | None, osm: OsmLayers | None, findings:
 def _read_lines(plan: Plan, area: Area | None, findings: Findings) -> Streets | None:
     """Segments and nodes of a layer of lines."""
     block = plan.streets
-    raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
+    raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=Wanted(row=block.heading_row))
     if raw is None:
         return None
     shapes = positions(raw, None, block.datum, findings)

@@ -80,6 +80,9 @@ def _assemble(
         sources=plan_sources(plan),
         findings=tuple(findings),
         audit=account,
+        review=layers.review,
+        merged=layers.merged,
+        duplicated=layers.duplicated,
     )
 
 

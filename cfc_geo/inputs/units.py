@@ -8,8 +8,10 @@ from pyproj import CRS, Proj
 
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.datum import working_crs
+from cfc_geo.inputs.headings import Wanted
 from cfc_geo.inputs.normalise import column, ids, known_crs, only_types, positions, project, repaired, text
-from cfc_geo.inputs.read import RawLayer, read_layer
+from cfc_geo.inputs.raw import RawLayer
+from cfc_geo.inputs.read import read_layer
 from cfc_geo.plan import Plan
 
 MAX_PLACE_M = 200_000
@@ -27,7 +29,7 @@ def read_units(plan: Plan, findings: Findings) -> gpd.GeoDataFrame | None:
     The working CRS is the plan's, else the CGCS2000 3-degree zone (in China) or UTM zone of the place's centre.
     """
     block = plan.place.units
-    raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
+    raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=Wanted(row=block.heading_row))
     if raw is None:
         return None
     shapes = positions(raw, None, block.datum, findings)

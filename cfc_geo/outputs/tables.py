@@ -27,11 +27,13 @@ FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def csv_tables(result: Result) -> dict[str, pd.DataFrame]:
-    """File name → table, for every table that is written as CSV."""
+    """File name → table, for every table that is written as CSV; the review table only if somebody has to look."""
+    review = {"review.csv": result.study.review} if len(result.study.review) else {}
     return {
         "coverage.csv": result.coverage_by_unit,
         "circle.csv": result.circle_by_unit,
         "facilities.csv": pd.DataFrame(result.facilities.drop(columns="geometry")),
+        **review,
     }
 
 

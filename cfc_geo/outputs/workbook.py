@@ -41,6 +41,7 @@ def sheets(result: Result, lang: str) -> list[Sheet]:
         result_sheet("coverage", 2),
         result_sheet("circle", 2),
         result_sheet("facilities", 1),
+        *([result_sheet("review", 0)] if "review.csv" in tables else []),
         Sheet(_say("sheet.audit", lang), audit_table(result, lang)),
         Sheet(_say("sheet.findings", lang), findings_table(result, lang)),
         Sheet(_say("sheet.dictionary", lang), dictionary_table(result, lang)),
