@@ -211,6 +211,21 @@ def test_merged_text_is_filled_and_a_merged_number_is_not(tmp_path: Path) -> Non
     assert np.nansum(values) == 315, "270 places are never counted twice"
 
 
+def test_what_the_plan_says_of_a_column_decides_whether_its_merged_numbers_repeat(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["编号", "片区", "规格"], ["a", 3303, 9], ["b", None, None]]
+    path = book(tmp_path / "t.xlsx", {"表": rows}, {"表": ["B2:B3", "C2:C3"]})
+    raw = read(path, Findings(), wanted=Wanted({"subdistrict": "片区", "capacity": "规格"}))
+    assert raw.frame["片区"].tolist() == ["3303", "3303"] and set(raw.merged) == {"规格"}
+    assert set(read(path, Findings()).merged) == {"片区", "规格"}
+
+
+def test_coordinates_that_the_plan_names_make_a_row_a_record(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", [["号", "园", "东", "北"], [1, "甲", 120, 28], [2, "合计", 121, 29]])
+    findings = Findings()
+    given = {"id": "号", "name": "园", "lon": "东", "lat": "北"}
+    assert len(read(tmp_path / "t.csv", findings, wanted=Wanted(given)).frame) == 2 and not findings
+
+
 def test_cells_that_are_errors_are_told(tmp_path: Path) -> None:
     path = book(tmp_path / "t.xlsx", {"表": [["编号", "学位"], ["a", "#N/A"], ["b", 2]]})
     findings = Findings()

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -65,15 +66,15 @@ class Heading:
 def find_heading(grid: Grid, wanted: Wanted) -> Heading | None:
     """The row (or two) whose cells best match the headings the plan names, then those the catalogue recognises; the
     first filled row where none matches. None if no row is filled."""
-    filled = [position for position, row in enumerate(grid.rows) if any(cell.strip() for cell in row)]
-    if wanted.row is not None:
-        filled = [position for position in filled if position == wanted.row - 1]
-    found = [heading for position in filled[:SEARCHED_ROWS] for heading in _headings_at(grid, position, wanted)]
+    searched = range(len(grid.rows)) if wanted.row is None else range(wanted.row - 1, min(wanted.row, len(grid.rows)))
+    with_text = (position for position in searched if any(cell.strip() for cell in grid.rows[position]))
+    filled = list(islice(with_text, SEARCHED_ROWS))
+    found = [heading for position in filled for heading in _headings_at(grid, position, wanted)]
     sure = [heading for heading in found if heading.first == filled[0] or heading.score >= SURE_SCORE]
     return max(sure, key=lambda heading: heading.score, default=None)
 
 
-def as_table(grid: Grid, heading: Heading, findings: Findings) -> RawLayer | None:
+def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -> RawLayer | None:
     """The records under the heading as a frame of text, without empty rows and columns without a heading."""
     below = [
         (position, row)
@@ -91,7 +92,8 @@ def as_table(grid: Grid, heading: Heading, findings: Findings) -> RawLayer | Non
         findings.error("read.heading_repeated", grid.file, grid.at([]), columns=repeated)
         return None
     _note_heading(grid, heading, findings)
-    left_out = _left_out(grid, heading, below)
+    roles = _roles(heading, wanted)
+    left_out = _left_out(grid, heading, roles, below)
     records = [(position, row) for position, row in below if position not in left_out]
     _tell_left_out(grid, left_out, findings)
     width = len(names)
@@ -100,8 +102,8 @@ def as_table(grid: Grid, heading: Heading, findings: Findings) -> RawLayer | Non
         return None
     cells = np.array([(row + [""] * width)[:width] for _, row in records], dtype=object).reshape(-1, width)
     positions = np.array([position for position, _ in records], dtype=int)
-    shared = _fill_merged(grid, heading, cells, positions, findings)
-    _check_totals(grid, heading, cells, left_out, findings)
+    shared = _fill_merged(grid, heading, roles, cells, positions, findings)
+    _check_totals(grid, heading, roles, cells, left_out, findings)
     frame = pd.DataFrame(cells, columns=names, dtype=str).loc[:, [bool(name) for name in names]]
     merged = {names[column]: mask for column, mask in shared.items() if names[column]}
     return RawLayer(grid.file, grid.format, frame, None, "row", positions + 1, grid.sheet, merged)
@@ -155,6 +157,12 @@ def _score(names: Sequence[str], wanted: Wanted) -> tuple[int, int]:
     return sum(plain(name) in given for name in known), sum(bool(_role(name)) for name in known)
 
 
+def _roles(heading: Heading, wanted: Wanted) -> list[str]:
+    """The role of every column: as the plan says, else as the catalogue does; "" unknown."""
+    given = {plain(name): role for role, name in wanted.given.items()}
+    return [given.get(plain(name)) or _role(name) for name in heading.names]
+
+
 @cache
 def _role(name: str) -> str:
     return role_of(name)
@@ -191,20 +199,18 @@ def _note_heading(grid: Grid, heading: Heading, findings: Findings) -> None:
 # -------------------------------------------------------------------------------------------------- rows left out
 
 
-def _left_out(grid: Grid, heading: Heading, below: list[tuple[int, list[str]]]) -> dict[int, str]:
+def _left_out(grid: Grid, heading: Heading, roles: list[str], below: list[tuple[int, list[str]]]) -> dict[int, str]:
     """Position → what it is (total, note, section, heading), for rows that are no records."""
-    roles = [_role(name) for name in heading.names]
     places = [at for at, role in enumerate(roles) if role in AXES]
     titles = {r0 for (r0, c0), (r1, c1) in grid.merged if r0 == r1 and c1 - c0 + 1 >= min(3, len(roles))}
     names = [name for name in heading.names if name]
     found = {}
-    last = max((position for position, row in below if sum(bool(cell.strip()) for cell in row) > 1), default=-1)
+    last = next((position for position, row in reversed(below) if sum(bool(cell.strip()) for cell in row) > 1), -1)
     for position, row in below:
+        if any(at < len(row) and is_number(row[at]) for at in places):
+            continue
         cells = [unicodedata.normalize("NFKC", cell).strip() for cell in row]
         filled = [cell for cell in cells if cell]
-        placed = any(at < len(cells) and is_number(cells[at]) for at in places)
-        if placed:
-            continue
         if [cell for cell in map(_tidy, row) if cell] == names and len(names) > 1:
             found[position] = "heading"
         elif any(map(_is_total_word, filled)) and all(_is_total_word(cell) or _is_figure(cell) for cell in filled):
@@ -257,7 +263,7 @@ def _tell_left_out(grid: Grid, left_out: dict[int, str], findings: Findings) -> 
 
 
 def _check_totals(
-    grid: Grid, heading: Heading, cells: np.ndarray, left_out: dict[int, str], findings: Findings
+    grid: Grid, heading: Heading, roles: list[str], cells: np.ndarray, left_out: dict[int, str], findings: Findings
 ) -> None:
     """Warn where the table's own grand total is not the sum of its records: a row may be missing, or read wrongly."""
     totals = [at for at, what in left_out.items() if what == "total" and "小计" not in "".join(grid.rows[at])]
@@ -268,7 +274,7 @@ def _check_totals(
     for at in np.flatnonzero(np.isfinite(stated)).tolist():
         values, _ = read_numbers(pd.Series(cells[:, at]).str.strip(), "places")
         found = float(np.nansum(values))
-        if _role(heading.names[at]) not in ("id", *AXES) and abs(found - stated[at]) > SUM_TOLERANCE * max(found, 1):
+        if roles[at] not in ("id", *AXES) and abs(found - stated[at]) > SUM_TOLERANCE * max(found, 1):
             rows, name = grid.at([totals[0] + 1]), heading.names[at]
             findings.warning("grid.total_differs", grid.file, rows, column=name, stated=float(stated[at]), found=found)
 
@@ -277,7 +283,7 @@ def _check_totals(
 
 
 def _fill_merged(
-    grid: Grid, heading: Heading, cells: np.ndarray, positions: np.ndarray, findings: Findings
+    grid: Grid, heading: Heading, roles: list[str], cells: np.ndarray, positions: np.ndarray, findings: Findings
 ) -> dict[int, np.ndarray]:
     """Write the value of merged cells into each of their cells, in place, where it is text.
 
@@ -294,7 +300,7 @@ def _fill_merged(
         left -= area
         if r0 <= heading.last or area < 2 or not value or left < 0:
             continue
-        if is_number(value) and (len(columns) > 1 or not _repeats(heading.names[c0])):
+        if is_number(value) and (len(columns) > 1 or not (roles[c0] and roles[c0] not in NUMBERS_OF_ONE_RECORD)):
             for column in columns:
                 shared.setdefault(column, np.zeros(len(cells), dtype=bool))[rows] = True
             continue
@@ -305,9 +311,3 @@ def _fill_merged(
         if name:
             findings.note("grid.merged_filled", grid.file, grid.at(sorted(numbers)), column=name)
     return shared
-
-
-def _repeats(name: str) -> bool:
-    """Whether a number in a merged cell of this column is true of every record: a code or a coordinate."""
-    role = _role(name)
-    return bool(role) and role not in NUMBERS_OF_ONE_RECORD
