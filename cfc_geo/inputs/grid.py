@@ -33,8 +33,6 @@ SUM_TOLERANCE = 1e-6
 
 Range = tuple[tuple[int, int], tuple[int, int]]
 """(first row, first column), (last row, last column) of a merged cell, counted from 0, inclusive."""
-NUMBERS_OF_ONE_RECORD = frozenset({"capacity", "area_m2", "visitors_per_day"})
-"""Roles of which one merged cell is one number for all its records; other numbers (codes, coordinates) are not sums."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,9 +225,9 @@ def _left_out(grid: Grid, heading: Heading, roles: list[str], below: list[tuple[
 
 def _is_total_word(cell: str) -> bool:
     """合计, 总 计, 全区合计, 五马街道小计, 合计:, 共计12所: the word ends the cell, but for a number of something."""
-    close = re.sub(r"\s", "", cell).casefold()
+    close = re.sub(r"\s", "", unicodedata.normalize("NFKC", cell)).casefold()
     words = "|".join(sorted(catalog.cell_words("total")))
-    return bool(re.fullmatch(rf"[^\d/]{{0,12}}({words})[:：]?(\d+\D{{0,3}})?", close, re.ASCII))
+    return bool(re.fullmatch(rf"[(]?[^/]{{0,12}}?({words})[)]?:?(\d+\D{{0,3}})?", close, re.ASCII))
 
 
 def _is_figure(cell: str) -> bool:
@@ -244,7 +242,7 @@ def _is_note(filled: list[str]) -> bool:
 
 def _label(cell: str) -> str:
     """The word of a note with its colon (备注:, 注1.) that a cell begins with."""
-    found = re.match(r"([(【\[]?)\s*([^\d:、.]{1,12}?)\s*\d{0,2}\s*([:、.]|$)", cell)
+    found = re.match(r"([(【\[*]*)\s*([^\d:、.]{1,12}?)\s*\d{0,2}\s*([:、.]|$)", cell)
     word = re.sub(r"\s", "", found[2]) if found else ""
     return word if word in catalog.cell_words("note") else ""
 
@@ -272,9 +270,11 @@ def _check_totals(
     row = pd.Series(grid.rows[totals[0]], dtype=object).reindex(range(len(heading.names)), fill_value="")
     stated, _ = read_numbers(row.str.strip(), "places")
     for at in np.flatnonzero(np.isfinite(stated)).tolist():
-        values, _ = read_numbers(pd.Series(cells[:, at]).str.strip(), "places")
+        column = pd.Series(cells[:, at]).str.strip()
+        values, _ = read_numbers(column, "places")
+        counted = 2 * np.isfinite(values).sum() > (column != "").sum()  # elsewhere a number counts the records
         found = float(np.nansum(values))
-        if roles[at] not in ("id", *AXES) and abs(found - stated[at]) > SUM_TOLERANCE * max(found, 1):
+        if counted and roles[at] not in ("id", *AXES) and abs(found - stated[at]) > SUM_TOLERANCE * max(found, 1):
             rows, name = grid.at([totals[0] + 1]), heading.names[at]
             findings.warning("grid.total_differs", grid.file, rows, column=name, stated=float(stated[at]), found=found)
 
@@ -300,7 +300,7 @@ def _fill_merged(
         left -= area
         if r0 <= heading.last or area < 2 or not value or left < 0:
             continue
-        if is_number(value) and (len(columns) > 1 or not (roles[c0] and roles[c0] not in NUMBERS_OF_ONE_RECORD)):
+        if is_number(value) and (len(columns) > 1 or not _repeats(roles[c0])):
             for column in columns:
                 shared.setdefault(column, np.zeros(len(cells), dtype=bool))[rows] = True
             continue
@@ -311,3 +311,8 @@ def _fill_merged(
         if name:
             findings.note("grid.merged_filled", grid.file, grid.at(sorted(numbers)), column=name)
     return shared
+
+
+def _repeats(role: str) -> bool:
+    """Whether a merged number of this role is true of each of its records: a code or a coordinate, never an amount."""
+    return role in catalog.roles() and not catalog.roles()[role].measure
