@@ -18,7 +18,7 @@ from cfc_geo.inputs.normalise import ids, numbers, positions, text
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer, sniff
 from tests.messy import ENCODINGS, HEADINGS, NOTES, NUMBERS, ROLES, Mess, Record, write
-from tests.toyplan import PLAN, facility_rows, write_csv, write_toy
+from tests.toyplan import PLAN, cell_rows, facility_rows, write_csv, write_toy
 
 DATA = Path(__file__).parent / "data"
 
@@ -211,6 +211,29 @@ def test_merged_text_is_filled_and_a_merged_number_is_not(tmp_path: Path) -> Non
     assert np.nansum(values) == 315, "270 places are never counted twice"
 
 
+def test_what_the_plan_says_of_a_column_decides_whether_its_merged_numbers_repeat(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["编号", "片区", "规格"], ["a", 3303, 9], ["b", None, None]]
+    path = book(tmp_path / "t.xlsx", {"表": rows}, {"表": ["B2:B3", "C2:C3"]})
+    raw = read(path, Findings(), wanted=Wanted({"subdistrict": "片区", "capacity": "规格"}))
+    assert raw.frame["片区"].tolist() == ["3303", "3303"] and set(raw.merged) == {"规格"}
+    assert set(read(path, Findings()).merged) == {"片区", "规格"}
+
+
+def test_a_merged_count_of_people_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = write_toy(tmp_path, PLAN.replace("data/cells.csv", "data/cells.xlsx"))
+    book(tmp_path / "data/cells.xlsx", {"人口": cell_rows()}, {"人口": ["E3:E4"]})
+    assert main(["check", str(plan), "--lang", "zh"]) == 1
+    told = capsys.readouterr().err
+    assert "data/cells.xlsx，工作表“人口”，第 3、4 行：“3-5岁”的一个合并单元格跨了这几行" in told and "1 处" in told
+
+
+def test_coordinates_that_the_plan_names_make_a_row_a_record(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", [["号", "园", "东", "北"], [1, "甲", 120, 28], [2, "合计", 121, 29]])
+    findings = Findings()
+    given = {"id": "号", "name": "园", "lon": "东", "lat": "北"}
+    assert len(read(tmp_path / "t.csv", findings, wanted=Wanted(given)).frame) == 2 and not findings
+
+
 def test_cells_that_are_errors_are_told(tmp_path: Path) -> None:
     path = book(tmp_path / "t.xlsx", {"表": [["编号", "学位"], ["a", "#N/A"], ["b", 2]]})
     findings = Findings()
@@ -292,6 +315,9 @@ def test_a_record_with_a_name_like_a_total_or_a_note_is_kept(tmp_path: Path, row
         (["", "总 计：", "", "", "", "10"], "grid.totals_left_out"),
         (["五马街道小计", "", "", "", "", 10], "grid.totals_left_out"),
         (["合计", "2所", "", "", "", "10人"], "grid.totals_left_out"),
+        (["2024年合计", "", "", "", "", 10], "grid.totals_left_out"),
+        (["（合計）", "", "", "", "", 10], "grid.totals_left_out"),
+        (["*注：学位为核定数"], "grid.notes_left_out"),
         (["3", "共计2所", "", "/", "/", "10"], "grid.totals_left_out"),
         (["说明：学位为核定数"], "grid.notes_left_out"),
         (["填表人", "张三", "审核人：", "李四"], "grid.notes_left_out"),

@@ -20,6 +20,7 @@ EXCEL_EPOCH = date(1899, 12, 30)
 SERIALS = (18_264, 73_050)
 """Excel's numbers of the days from 1950 to 2099."""
 
+PLAIN = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 DIGITS = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 NUMBER = re.compile(
     rf"(?P<about>约|大约|近|≈|~)?(?P<number>{DIGITS})(?P<more>多|余)?(?P<wan>万)?"
@@ -81,6 +82,8 @@ def read_date(text: str) -> str:
 
 def is_number(text: str) -> bool:
     """Whether a cell holds a number, with or without a unit of any measure, or what a reader of numbers refuses."""
+    if PLAIN.fullmatch(text):
+        return True
     told = unicodedata.normalize("NFKC", text).replace(" ", "")
     return any(pattern.fullmatch(told) for pattern in (NUMBER, CLASSES, RANGE, PERCENT)) and len(told) <= 20
 

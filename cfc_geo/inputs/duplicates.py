@@ -94,11 +94,13 @@ def find_duplicates(
     distance_m = shapely.distance(shapes[one], shapes[other])
     places = place_pattern(place_names)
     cores = [core(name, places) for name in facilities["name"]]
-    alike = np.array([alikeness(cores[a], cores[b]) for a, b in zip(one.tolist(), other.tolist(), strict=True)])
-    unnamed = np.array([not (cores[a] and cores[b]) for a, b in zip(one.tolist(), other.tolist(), strict=True)])
-    found = (alike >= likeness) | (unnamed.astype(bool) & (distance_m <= SAME_POINT_M))
+    code, words = pd.factorize(np.array(cores, dtype=object))
+    compared, which = np.unique(np.sort(np.column_stack([code[one], code[other]])), axis=0, return_inverse=True)
+    alike = np.array([alikeness(words[a], words[b]) for a, b in compared.tolist()], dtype=float)[which.ravel()]
+    named = np.array([bool(word) for word in cores], dtype=bool)
+    found = (alike >= likeness) | (~(named[one] & named[other]) & (distance_m <= SAME_POINT_M))
     pairs = pd.DataFrame(
-        {"one": one, "other": other, "distance_m": distance_m, "likeness": alike.astype(float), "same_kind": same_kind}
+        {"one": one, "other": other, "distance_m": distance_m, "likeness": alike, "same_kind": same_kind}
     )
     return pairs[found].sort_values(["one", "other"], ignore_index=True)
 

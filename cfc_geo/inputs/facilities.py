@@ -32,6 +32,8 @@ from cfc_geo.inputs.read import read_layer, sniff
 from cfc_geo.plan import Facilities, Plan
 from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, REVIEW_COLUMNS
 
+OSM_UNUSED = {"kind", "kinds", "unknown_kinds", "columns", "entrances", "datum", "layer", "heading_row"}
+"""Keys of a block that say nothing of an OSM file."""
 EVERY_M = 10.0
 """A street that runs along an outline leads in everywhere: an entrance at least every so many metres."""
 
@@ -172,7 +174,7 @@ def _nearest_outline_points(polygons: np.ndarray, streets: np.ndarray, limit_m: 
 
 def _take_osm(block: Facilities, read_osm: ReadOsm, findings: Findings) -> FacilityLayers | None:
     """Facilities of an OSM file. Volunteers map what they map: the list is full only of the kinds the plan says."""
-    if unused := sorted(block.model_fields_set & {"kind", "kinds", "columns", "entrances", "datum"}):
+    if unused := sorted(block.model_fields_set & OSM_UNUSED):
         findings.error("facilities.osm_keys", block.file, keys=unused)
     read = read_osm(block)
     if read is None:

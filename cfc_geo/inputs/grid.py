@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -32,8 +33,6 @@ SUM_TOLERANCE = 1e-6
 
 Range = tuple[tuple[int, int], tuple[int, int]]
 """(first row, first column), (last row, last column) of a merged cell, counted from 0, inclusive."""
-NUMBERS_OF_ONE_RECORD = frozenset({"capacity", "area_m2", "visitors_per_day"})
-"""Roles of which one merged cell is one number for all its records; other numbers (codes, coordinates) are not sums."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +64,15 @@ class Heading:
 def find_heading(grid: Grid, wanted: Wanted) -> Heading | None:
     """The row (or two) whose cells best match the headings the plan names, then those the catalogue recognises; the
     first filled row where none matches. None if no row is filled."""
-    filled = [position for position, row in enumerate(grid.rows) if any(cell.strip() for cell in row)]
-    if wanted.row is not None:
-        filled = [position for position in filled if position == wanted.row - 1]
-    found = [heading for position in filled[:SEARCHED_ROWS] for heading in _headings_at(grid, position, wanted)]
+    searched = range(len(grid.rows)) if wanted.row is None else range(wanted.row - 1, min(wanted.row, len(grid.rows)))
+    with_text = (position for position in searched if any(cell.strip() for cell in grid.rows[position]))
+    filled = list(islice(with_text, SEARCHED_ROWS))
+    found = [heading for position in filled for heading in _headings_at(grid, position, wanted)]
     sure = [heading for heading in found if heading.first == filled[0] or heading.score >= SURE_SCORE]
     return max(sure, key=lambda heading: heading.score, default=None)
 
 
-def as_table(grid: Grid, heading: Heading, findings: Findings) -> RawLayer | None:
+def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -> RawLayer | None:
     """The records under the heading as a frame of text, without empty rows and columns without a heading."""
     below = [
         (position, row)
@@ -91,7 +90,8 @@ def as_table(grid: Grid, heading: Heading, findings: Findings) -> RawLayer | Non
         findings.error("read.heading_repeated", grid.file, grid.at([]), columns=repeated)
         return None
     _note_heading(grid, heading, findings)
-    left_out = _left_out(grid, heading, below)
+    roles = _roles(heading, wanted)
+    left_out = _left_out(grid, heading, roles, below)
     records = [(position, row) for position, row in below if position not in left_out]
     _tell_left_out(grid, left_out, findings)
     width = len(names)
@@ -100,8 +100,8 @@ def as_table(grid: Grid, heading: Heading, findings: Findings) -> RawLayer | Non
         return None
     cells = np.array([(row + [""] * width)[:width] for _, row in records], dtype=object).reshape(-1, width)
     positions = np.array([position for position, _ in records], dtype=int)
-    shared = _fill_merged(grid, heading, cells, positions, findings)
-    _check_totals(grid, heading, cells, left_out, findings)
+    shared = _fill_merged(grid, heading, roles, cells, positions, findings)
+    _check_totals(grid, heading, roles, cells, left_out, findings)
     frame = pd.DataFrame(cells, columns=names, dtype=str).loc[:, [bool(name) for name in names]]
     merged = {names[column]: mask for column, mask in shared.items() if names[column]}
     return RawLayer(grid.file, grid.format, frame, None, "row", positions + 1, grid.sheet, merged)
@@ -155,6 +155,12 @@ def _score(names: Sequence[str], wanted: Wanted) -> tuple[int, int]:
     return sum(plain(name) in given for name in known), sum(bool(_role(name)) for name in known)
 
 
+def _roles(heading: Heading, wanted: Wanted) -> list[str]:
+    """The role of every column: as the plan says, else as the catalogue does; "" unknown."""
+    given = {plain(name): role for role, name in wanted.given.items()}
+    return [given.get(plain(name)) or _role(name) for name in heading.names]
+
+
 @cache
 def _role(name: str) -> str:
     return role_of(name)
@@ -191,20 +197,18 @@ def _note_heading(grid: Grid, heading: Heading, findings: Findings) -> None:
 # -------------------------------------------------------------------------------------------------- rows left out
 
 
-def _left_out(grid: Grid, heading: Heading, below: list[tuple[int, list[str]]]) -> dict[int, str]:
+def _left_out(grid: Grid, heading: Heading, roles: list[str], below: list[tuple[int, list[str]]]) -> dict[int, str]:
     """Position → what it is (total, note, section, heading), for rows that are no records."""
-    roles = [_role(name) for name in heading.names]
     places = [at for at, role in enumerate(roles) if role in AXES]
     titles = {r0 for (r0, c0), (r1, c1) in grid.merged if r0 == r1 and c1 - c0 + 1 >= min(3, len(roles))}
     names = [name for name in heading.names if name]
     found = {}
-    last = max((position for position, row in below if sum(bool(cell.strip()) for cell in row) > 1), default=-1)
+    last = next((position for position, row in reversed(below) if sum(bool(cell.strip()) for cell in row) > 1), -1)
     for position, row in below:
+        if any(at < len(row) and is_number(row[at]) for at in places):
+            continue
         cells = [unicodedata.normalize("NFKC", cell).strip() for cell in row]
         filled = [cell for cell in cells if cell]
-        placed = any(at < len(cells) and is_number(cells[at]) for at in places)
-        if placed:
-            continue
         if [cell for cell in map(_tidy, row) if cell] == names and len(names) > 1:
             found[position] = "heading"
         elif any(map(_is_total_word, filled)) and all(_is_total_word(cell) or _is_figure(cell) for cell in filled):
@@ -221,9 +225,9 @@ def _left_out(grid: Grid, heading: Heading, below: list[tuple[int, list[str]]]) 
 
 def _is_total_word(cell: str) -> bool:
     """合计, 总 计, 全区合计, 五马街道小计, 合计:, 共计12所: the word ends the cell, but for a number of something."""
-    close = re.sub(r"\s", "", cell).casefold()
+    close = re.sub(r"\s", "", unicodedata.normalize("NFKC", cell)).casefold()
     words = "|".join(sorted(catalog.cell_words("total")))
-    return bool(re.fullmatch(rf"[^\d/]{{0,12}}({words})[:：]?(\d+\D{{0,3}})?", close, re.ASCII))
+    return bool(re.fullmatch(rf"[(]?[^/]{{0,12}}?({words})[)]?:?(\d+\D{{0,3}})?", close, re.ASCII))
 
 
 def _is_figure(cell: str) -> bool:
@@ -238,7 +242,7 @@ def _is_note(filled: list[str]) -> bool:
 
 def _label(cell: str) -> str:
     """The word of a note with its colon (备注:, 注1.) that a cell begins with."""
-    found = re.match(r"([(【\[]?)\s*([^\d:、.]{1,12}?)\s*\d{0,2}\s*([:、.]|$)", cell)
+    found = re.match(r"([(【\[*]*)\s*([^\d:、.]{1,12}?)\s*\d{0,2}\s*([:、.]|$)", cell)
     word = re.sub(r"\s", "", found[2]) if found else ""
     return word if word in catalog.cell_words("note") else ""
 
@@ -257,7 +261,7 @@ def _tell_left_out(grid: Grid, left_out: dict[int, str], findings: Findings) -> 
 
 
 def _check_totals(
-    grid: Grid, heading: Heading, cells: np.ndarray, left_out: dict[int, str], findings: Findings
+    grid: Grid, heading: Heading, roles: list[str], cells: np.ndarray, left_out: dict[int, str], findings: Findings
 ) -> None:
     """Warn where the table's own grand total is not the sum of its records: a row may be missing, or read wrongly."""
     totals = [at for at, what in left_out.items() if what == "total" and "小计" not in "".join(grid.rows[at])]
@@ -266,9 +270,11 @@ def _check_totals(
     row = pd.Series(grid.rows[totals[0]], dtype=object).reindex(range(len(heading.names)), fill_value="")
     stated, _ = read_numbers(row.str.strip(), "places")
     for at in np.flatnonzero(np.isfinite(stated)).tolist():
-        values, _ = read_numbers(pd.Series(cells[:, at]).str.strip(), "places")
+        column = pd.Series(cells[:, at]).str.strip()
+        values, _ = read_numbers(column, "places")
+        counted = 2 * np.isfinite(values).sum() > (column != "").sum()  # elsewhere a number counts the records
         found = float(np.nansum(values))
-        if _role(heading.names[at]) not in ("id", *AXES) and abs(found - stated[at]) > SUM_TOLERANCE * max(found, 1):
+        if counted and roles[at] not in ("id", *AXES) and abs(found - stated[at]) > SUM_TOLERANCE * max(found, 1):
             rows, name = grid.at([totals[0] + 1]), heading.names[at]
             findings.warning("grid.total_differs", grid.file, rows, column=name, stated=float(stated[at]), found=found)
 
@@ -277,7 +283,7 @@ def _check_totals(
 
 
 def _fill_merged(
-    grid: Grid, heading: Heading, cells: np.ndarray, positions: np.ndarray, findings: Findings
+    grid: Grid, heading: Heading, roles: list[str], cells: np.ndarray, positions: np.ndarray, findings: Findings
 ) -> dict[int, np.ndarray]:
     """Write the value of merged cells into each of their cells, in place, where it is text.
 
@@ -294,7 +300,7 @@ def _fill_merged(
         left -= area
         if r0 <= heading.last or area < 2 or not value or left < 0:
             continue
-        if is_number(value) and (len(columns) > 1 or not _repeats(heading.names[c0])):
+        if is_number(value) and (len(columns) > 1 or not _repeats(roles[c0])):
             for column in columns:
                 shared.setdefault(column, np.zeros(len(cells), dtype=bool))[rows] = True
             continue
@@ -307,7 +313,6 @@ def _fill_merged(
     return shared
 
 
-def _repeats(name: str) -> bool:
-    """Whether a number in a merged cell of this column is true of every record: a code or a coordinate."""
-    role = _role(name)
-    return bool(role) and role not in NUMBERS_OF_ONE_RECORD
+def _repeats(role: str) -> bool:
+    """Whether a merged number of this role is true of each of its records: a code or a coordinate, never an amount."""
+    return role in catalog.roles() and not catalog.roles()[role].measure

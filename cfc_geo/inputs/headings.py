@@ -133,11 +133,11 @@ def _tiers(role: str) -> tuple[frozenset[str], ...]:
 
 
 def _best_tier(raw: RawLayer, headings: Sequence[str], role: str) -> list[str]:
-    """The headings of the first tier that has any."""
+    """The headings of the first tier that has any. Layers number their features in many ways: only a key is an id."""
     tiers = _tiers(role)
     for tier in tiers:
         matched = [heading for heading in headings if plain(heading) in tier]
-        if role == "id" and tier is tiers[-1]:
+        if role == "id" and (tier is tiers[-1] or raw.counted == "feature"):
             matched = [heading for heading in matched if _is_key(raw, heading)]
         if matched:
             return matched

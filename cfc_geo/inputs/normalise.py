@@ -107,9 +107,10 @@ def ids(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
     if repeated.any():
         shown = sorted(set(values[repeated]))[:5]
         findings.error("id.repeated", raw.file, raw.rows(repeated), column=name, ids=shown)
-    narrow = values.map(partial(unicodedata.normalize, "NFKC"))
-    if (twins := narrow.duplicated(keep=False) & ~values.duplicated(keep=False)).any():
-        findings.warning("id.width", raw.file, raw.rows(twins), column=name, ids=sorted(values[twins])[:6])
+    if not all(map(str.isascii, values)):
+        narrow = values.map(partial(unicodedata.normalize, "NFKC"))
+        if (twins := narrow.duplicated(keep=False) & ~values.duplicated(keep=False)).any():
+            findings.warning("id.width", raw.file, raw.rows(twins), column=name, ids=sorted(values[twins])[:6])
     return values
 
 

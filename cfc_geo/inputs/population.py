@@ -147,7 +147,9 @@ def _read_cells(plan: Plan, findings: Findings) -> Cells | None:
     block = plan.population
     assert block.file is not None
     given = {role: heading for role in CELL_ROLES if (heading := getattr(block, role)) is not None}
-    wanted = Wanted(given, block.heading_row)
+    counts: dict[Any, str | int | None] = {**(block.children or {}), "residents": block.residents}
+    named = {what: heading for what, heading in counts.items() if isinstance(heading, str)}
+    wanted = Wanted({**given, **named}, block.heading_row)
     raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=wanted)
     if raw is None:
         return None

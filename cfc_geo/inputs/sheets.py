@@ -80,7 +80,7 @@ def _table(grid: Grid, heading: Heading | None, wanted: Wanted, findings: Findin
         code = "read.no_records" if wanted.row is None else "grid.no_heading_row"
         findings.error(code, grid.file, grid.at([] if wanted.row is None else [wanted.row]))
         return None
-    return as_table(grid, heading, findings)
+    return as_table(grid, heading, wanted, findings)
 
 
 # ------------------------------------------------------------------------------------------------------------- text
