@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cfc_geo.cli import main
 from cfc_geo.errors import Findings
-from cfc_geo.inputs.cells import read_date, read_degrees, read_numbers
+from cfc_geo.inputs.cell_texts import read_date, read_degrees, read_numbers
 from cfc_geo.inputs.headings import Wanted, match_headings
 from cfc_geo.inputs.normalise import ids, numbers, positions, text
 from cfc_geo.inputs.raw import RawLayer

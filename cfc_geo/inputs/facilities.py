@@ -10,7 +10,7 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
-from cfc_geo.inputs.cells import read_date
+from cfc_geo.inputs.cell_texts import read_date
 from cfc_geo.inputs.duplicates import Merged, merge_duplicates
 from cfc_geo.inputs.headings import Wanted, match_headings
 from cfc_geo.inputs.kinds import read_kinds, review_table

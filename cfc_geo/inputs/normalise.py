@@ -21,7 +21,7 @@ from pyproj.exceptions import CRSError
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import datum as datums
-from cfc_geo.inputs.cells import read_degrees, read_numbers
+from cfc_geo.inputs.cell_texts import read_degrees, read_numbers
 from cfc_geo.inputs.headings import AXES, agree, plain, stated_datum
 from cfc_geo.inputs.raw import RawLayer
 

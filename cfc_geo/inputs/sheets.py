@@ -11,8 +11,8 @@ from datetime import datetime, time
 from pathlib import Path
 
 from cfc_geo.errors import Findings
-from cfc_geo.inputs.grid import MAX_CELLS, Grid, Heading, as_table, find_heading
 from cfc_geo.inputs.headings import Wanted, plain
+from cfc_geo.inputs.layout import MAX_CELLS, Grid, Heading, as_table, find_heading
 from cfc_geo.inputs.raw import RawLayer, reading
 
 MAX_TEXT_BYTES = 200_000_000

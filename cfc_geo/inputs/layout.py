@@ -16,7 +16,7 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings, Rows
-from cfc_geo.inputs.cells import is_number, read_numbers
+from cfc_geo.inputs.cell_texts import is_number, read_numbers
 from cfc_geo.inputs.headings import AXES, Wanted, plain, role_of
 from cfc_geo.inputs.raw import RawLayer
 
