@@ -88,6 +88,7 @@ def settings(result: Result) -> dict[str, Any]:
             "shares": dict(plan.population.shares or {}),
             "shares_source": plan.population.shares_source,
             "assumption": plan.population.assumption,
+            "count_of": plan.population.count_of or "",
         },
         "surveyed": [kind for kind in catalog.kinds() if kind in result.study.surveyed],
     }

@@ -368,6 +368,8 @@ def assumptions(result: Result, lang: str) -> list[str]:
     plan = result.plan
     sentences = [_say(f"about.{key}", lang) for key in ("served", "bound", "levels")]
     sentences.append(_say("about.snap", lang, limit_m=f"{plan.walk.snap_limit_m:g}"))
+    if plan.population.count_of:
+        sentences.append(_say("about.count_of", lang, count_of=plan.population.count_of))
     if plan.population.assumption:
         sentences.append(_say("about.population", lang, text=plan.population.assumption))
     if plan.population.shares:
