@@ -314,14 +314,21 @@ def test_children_live_where_the_floors_are() -> None:
         ("building", "school", 9.0, shapely.box(310, 10, 390, 90)),
         ("building", "yes", 1.0, shapely.box(90, 290, 110, 310)),
     ]
-    found, findings = spread("buildings", census_of(_1=100), units_of(WEST), around(homes), default_levels=2)
+    found, findings = spread("buildings", census_of(_1=10), units_of(WEST), around(homes), default_levels=2)
     floor_m2 = {(0, 0): 2400.0, (2, 0): 800.0, (0, 2): 100.0, (1, 2): 100.0, (0, 3): 100.0, (1, 3): 100.0}
-    assert by_cell(found) == pytest.approx({cell: 100 * m2 / 3600 for cell, m2 in floor_m2.items()})
+    assert by_cell(found) == pytest.approx({cell: 10 * m2 / 3600 for cell, m2 in floor_m2.items()})
     told = {finding.code: finding for finding in findings}
     assert told["spread.levels_assumed"].values["percent"] == pytest.approx(100 * 400 / 1200)
     assert set(told) == {"spread.levels_assumed", "spread.on_buildings"}
     home = found.origins.set_index("origin_id")["home"]
     assert {(round(p.x - ORIGIN[0]), round(p.y - ORIGIN[1])) for p in home} >= {(20, 20), (220, 20), (95, 295)}
+
+
+def test_homes_that_cannot_hold_the_people_are_not_all_that_there_are() -> None:
+    homes = [("building", "house", 1.0, shapely.box(n * 400 + 10, 10, n * 400 + 30, 30)) for n in range(2)]
+    told = spread("buildings", census_of(_1=4, _2=5), units_of(WEST, EAST), around(homes))[1][-1]
+    assert told.code == "spread.crowded" and told.values["units"] == ["2号"], "400 m² for 40 and for 50 residents"
+    assert told.values["m2_each"] == 8
 
 
 def test_cells_are_cut_by_units_and_each_keeps_its_own_children() -> None:
@@ -372,7 +379,7 @@ def test_where_a_unit_has_nothing_the_next_coarser_way_is_taken_and_said() -> No
     boxes = [shapely.box(n * 400, 0, n * 400 + 400, 400) for n in range(4)]
     lies = around(
         [
-            ("building", "house", 1.0, shapely.box(10, 10, 20, 20)),
+            ("building", "house", 9.0, shapely.box(10, 10, 40, 40)),
             ("residential", "residential", np.nan, shapely.box(410, 10, 490, 90)),
             ("water", "", np.nan, shapely.box(1200, 0, 1600, 400)),
         ]
@@ -578,6 +585,7 @@ def two(*columns: str, west: Sequence[float], east: Sequence[float]) -> list[lis
 EVENLY = CENSUS.replace('count_of = "常住"', 'count_of = "常住"\nsplit = "even"')
 BACKWARDS = CENSUS.replace("[population.spread]", 'ages = { "9-3" = ["0-2岁"] }\n[population.spread]')
 HOMELESS = CENSUS.replace('on = "even"', 'on = "buildings"').replace("streets.osm", "lines.geojson")
+DENSE = PLAN.replace("children =", 'values = "per_ha"\nchildren =')
 Bad = tuple[list[list[object]], str, str, list[str]]
 BAD_TABLES: dict[str, Bad] = {
     "unknown unit": (
@@ -597,6 +605,7 @@ BAD_TABLES: dict[str, Bad] = {
     "two columns": (two("0-2岁", "0~2", west=[1, 1], east=[2, 2]), CENSUS, "census.ages_twice", ["0-2岁, 0~2"]),
     "wrong ages": (ROWS, BACKWARDS, "census.ages_wrong", ["9-3"]),
     "nobody": (two(*HEADING[1:], west=[0] * 5, east=[0] * 5), CENSUS, "population.no_children", []),
+    "density of units": (ROWS, DENSE, "population.values_in_table", ["per_ha"]),
     "no homes file": (ROWS, HOMELESS, "spread.no_file", ["buildings"]),
 }  # fmt: skip
 

@@ -35,6 +35,8 @@ def read_cells(plan: Plan, findings: Findings) -> Cells | None:
     raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
     if raw is None:
         return None
+    if block.values is not None:
+        findings.error("population.values_in_table", raw.file, values=block.values)
     shapes = positions(raw, (block.lon, block.lat), block.datum, findings)
     frame = pd.DataFrame({"origin_id": ids(raw, block.id, findings)})
     residents = np.full(len(frame), np.nan)

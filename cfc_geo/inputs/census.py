@@ -95,12 +95,12 @@ def _match(
     raw: RawLayer, heading: str, names: pd.Series, wanted: np.ndarray, units: gpd.GeoDataFrame, findings: Findings
 ) -> pd.Series:
     """For each wanted record the id of the unit it names ("" none): by id, by name, by name without its ending."""
-    found = names[wanted].map({name: _unit_of(name, heading, units) for name in names[wanted].unique()})
+    known_as = _KnownUnits(units)
+    found = names[wanted].map({name: known_as.meant_by(name, heading) for name in names[wanted].unique()})
     known = sorted({*units["unit_id"], *units["name"]})
     for name in sorted(set(names[wanted][found.map(len) != 1]))[:SHOWN_NAMES]:
         rows = raw.rows(wanted & (names == name).to_numpy())
-        several = _unit_of(name, heading, units)
-        if several:
+        if several := known_as.meant_by(name, heading):
             findings.error("census.unit_ambiguous", raw.file, rows, unit=name, units=several)
         else:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
@@ -113,14 +113,26 @@ def _match(
     return one
 
 
-def _unit_of(name: str, heading: str, units: gpd.GeoDataFrame) -> list[str]:
-    """Ids of the units that `name` can mean; of several, those of the level that the heading names."""
-    plain = units["name"].map(_plain)
-    for same in (units["unit_id"] == name, units["name"].map(folded) == folded(name), plain == _plain(name)):
-        if name and same.any():
-            at_level = same & units["level"].map(lambda level: bool(level) and level in heading)
-            return sorted(units.loc[at_level if at_level.any() else same, "unit_id"])
-    return []
+class _KnownUnits:
+    """The units by id, by name, and by name without its ending."""
+
+    def __init__(self, units: gpd.GeoDataFrame) -> None:
+        ids, names = list(units["unit_id"]), list(units["name"])
+        self._level = dict(zip(ids, units["level"], strict=True))
+        self._ids: dict[str, list[str]] = {unit: [unit] for unit in ids}
+        self._names: dict[str, list[str]] = {}
+        self._plain: dict[str, list[str]] = {}
+        for unit, name in sorted(zip(ids, names, strict=True)):
+            self._names.setdefault(folded(name), []).append(unit)
+            self._plain.setdefault(_plain(name), []).append(unit)
+
+    def meant_by(self, name: str, heading: str = "") -> list[str]:
+        """Ids of the units that `name` can mean; of several, those of the level that the heading names."""
+        if not name:
+            return []
+        found = self._ids.get(name) or self._names.get(folded(name)) or self._plain.get(_plain(name), [])
+        at_level = [unit for unit in found if self._level[unit] and self._level[unit] in heading]
+        return at_level or found
 
 
 def _plain(name: str) -> str:
@@ -142,7 +154,8 @@ def _check_complete(plan: Plan, listed: Iterable[str], units: gpd.GeoDataFrame, 
     file = plan.population.file or ""
     parent = dict(zip(units["unit_id"], units["parent_id"], strict=True))
     name = dict(zip(units["unit_id"], units["name"], strict=True))
-    stated = {unit: _unit_of(unit, "", units) for unit in plan.population.unknown_units}
+    known_as = _KnownUnits(units)
+    stated = {unit: known_as.meant_by(unit) for unit in plan.population.unknown_units}
     if wrong := [unit for unit, ids in stated.items() if len(ids) != 1]:
         findings.error("census.unknown_units", file, units=wrong)
     unknown = {ids[0] for ids in stated.values() if len(ids) == 1}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CLOSE = 1e-10
+CLOSE = 1e-8
 """Rows are met when none is off by more than this share of all people."""
 MAX_ROUNDS = 1_000
 

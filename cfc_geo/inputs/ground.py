@@ -149,8 +149,9 @@ def less(shapes: np.ndarray, without: np.ndarray) -> np.ndarray:
     shape, other = shape[order], other[order]
     turn = np.arange(len(shape)) - np.searchsorted(shape, shape)
     for now in range(int(turn.max(initial=-1)) + 1):
-        at = shape[turn == now]
-        left[at] = shapely.difference(left[at], without[other[turn == now]])
+        here = np.flatnonzero(turn == now)
+        here = here[~shapely.is_empty(left[shape[here]])]
+        left[shape[here]] = shapely.difference(left[shape[here]], without[other[here]])
     return left
 
 

@@ -29,6 +29,10 @@ MAX_CELLS = 1_000_000
 FREE_M2 = 1.0
 """A pixel of which less than this is left, once water, roads and the like are taken out, is no place to live."""
 SHOWN_UNITS = 8
+FLOOR_M2_EACH = 10.0
+"""With less floor area than that for each person, homes are missing on the map: the mean of China is 41.8 m² (2020)."""
+CHILDREN_OF_RESIDENTS = 0.18
+"""Children (0-14) in all residents, where a census states children only: 17.95 % in China (2020)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +87,29 @@ def spread_census(
         for step, cells in found.items()
     ]
     _tell(plan, found, parts, units, findings)
+    if "buildings" in found:
+        _check_floor_area(plan, found["buildings"], census, units, findings)
     origins = pd.concat(parts, keys=found, names=["step"]).sort_values("origin_id")
     on_land = np.asarray(origins.index.get_level_values("step") != "anywhere")
     columns = ["origin_id", "unit_id", *children_columns(), "residents", "home", "geometry"]
     return Spreading(gpd.GeoDataFrame(origins[columns].reset_index(drop=True), crs=units.crs), on_land)
+
+
+def _check_floor_area(
+    plan: Plan, cells: pd.DataFrame, census: Census, units: gpd.GeoDataFrame, findings: Findings
+) -> None:
+    """Warn where mapped homes cannot hold the people of their unit: the map is not complete."""
+    floor_m2 = cells.groupby("listed_id")["weight"].sum()
+    totals = census.totals.reindex(floor_m2.index)
+    people = totals["residents"].fillna(totals[children_columns()].sum(axis=1) / CHILDREN_OF_RESIDENTS)
+    each = floor_m2 / people
+    if (crowded := each[each < FLOOR_M2_EACH]).empty:
+        return
+    names = list(units.set_index("unit_id")["name"].reindex(crowded.index))
+    findings.warning(
+        "spread.crowded", _spread_file(plan), units=names[:SHOWN_UNITS], count=len(names),
+        m2_each=float(round(crowded.min(), 1)), least=FLOOR_M2_EACH,
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ totals to cells
