@@ -375,6 +375,16 @@ def test_a_home_on_soft_ground_is_one_if_it_is_mapped_as_one() -> None:
     assert by_cell(found) == pytest.approx({(1, 0): 5, (3, 0): 5})
 
 
+def test_a_kindergarten_below_flats_leaves_the_flats_homes() -> None:
+    flats, house = shapely.box(10, 10, 30, 30), shapely.box(310, 10, 330, 30)
+    lies = around(
+        [("building", "apartments", 1.0, flats), ("building", "house", 1.0, house)],
+        facilities=[("kindergarten", flats), ("kindergarten", shapely.box(300, 0, 400, 100))],
+    )
+    found, _ = spread("buildings", census_of(_1=1), units_of(WEST), lies)
+    assert by_cell(found) == pytest.approx({(0, 0): 1}), "but a house in a kindergarten's grounds is none"
+
+
 def test_where_a_unit_has_nothing_the_next_coarser_way_is_taken_and_said() -> None:
     boxes = [shapely.box(n * 400, 0, n * 400 + 400, 400) for n in range(4)]
     lies = around(
@@ -991,3 +1001,62 @@ def test_the_sample_with_a_census_by_subdistrict(sample: Any, tmp_path: Path, on
     subdistricts = joined[joined["unit_id"].isin(clean.index)]
     apart = (subdistricts["covered_share"] - subdistricts["covered_share_messy"]).abs()
     assert apart.max() <= 0.005 if on == "raster" else apart.mean() < 0.1
+
+
+# ---------------------------------------------------------------------------------------------------------------- fuzz
+
+ODD_HEADINGS = (
+    "社区",
+    "街道",
+    "名称",
+    "0-2岁",
+    "3-5岁",
+    "0-6",
+    "6—14岁",
+    "0-14岁",
+    "总人口",
+    "户籍0-2",
+    "15岁以下",
+    "备注",
+    "0岁",
+    "9-3岁",
+)
+ODD_CELLS = (
+    "西社区",
+    "东社区",
+    "镇",
+    "合计",
+    "02",
+    "1",
+    "2",
+    "0",
+    "30",
+    "-3",
+    "1e400",
+    "nan",
+    "约12",
+    "",
+    "１２",
+    "3.5",
+)
+
+
+@FEW
+@given(
+    headings=st.lists(st.sampled_from(ODD_HEADINGS), min_size=1, max_size=6, unique=True),
+    cells=st.lists(st.lists(st.sampled_from(ODD_CELLS), min_size=6, max_size=6), min_size=1, max_size=4),
+    keys=st.sampled_from(["", 'split = "even"\n', 'unknown_units = ["西社区"]\nsplit = "even"\n', 'unit = "名称"\n']),
+)
+def test_any_table_gives_its_children_or_says_what_is_wrong(
+    tmp_path_factory: pytest.TempPathFactory, headings: list[str], cells: list[list[str]], keys: str
+) -> None:
+    plan = CENSUS.replace("[population.spread]", keys + "[population.spread]")
+    rows: list[list[object]] = [list(headings), *([*row[: len(headings)]] for row in cells)]
+    try:
+        of = study(tmp_path_factory.mktemp("odd"), rows, plan)
+    except CfcError as refused:
+        assert any(finding.severity == "error" for finding in refused.findings)
+        assert all(finding.text("zh") and finding.text("en") for finding in refused.findings)
+    else:
+        for column in children_columns():
+            assert of.audit[f"{column}_placed"] == pytest.approx(of.audit[f"{column}_in_file"], rel=1e-9)

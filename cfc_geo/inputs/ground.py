@@ -12,6 +12,8 @@ from cfc_geo import catalog
 from cfc_geo.inputs.units import ancestors
 
 SLIVER_M2 = 0.01
+SAME_GROUND = 0.9
+"""A facility of which this share lies in one home is in that home."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +45,20 @@ class NoHomes:
 
 def no_homes(around: Surroundings) -> NoHomes:
     """Where nobody lives."""
-    known = catalog.ground()
-    ground, facilities = around.ground, around.facilities
-    grounds = facilities.geometry[facilities["kind"].isin(known.kinds)].to_numpy()
-    hard = [ground.geometry[ground["theme"].isin(known.hard)].to_numpy(), grounds]
+    known, ground = catalog.ground(), around.ground
+    hard = [ground.geometry[ground["theme"].isin(known.hard)].to_numpy(), _facility_grounds(around)]
     soft = ground.geometry[ground["theme"].isin(set(known.themes) - known.hard)].to_numpy()
     return NoHomes(polygons(np.concatenate(hard)), _lines_with_width(around), polygons(soft))
+
+
+def _facility_grounds(around: Surroundings) -> np.ndarray:
+    """Grounds of parks and schools; not the outline of one that is mapped as a home: a kindergarten below flats."""
+    known, buildings = catalog.ground(), around.ground[around.ground["theme"] == "building"]
+    homes = buildings.geometry[~buildings["use"].isin(known.not_homes | known.untyped)].to_numpy()
+    grounds = polygons(around.facilities.geometry[around.facilities["kind"].isin(known.kinds)].to_numpy())
+    of, home = shapely.STRtree(homes).query(grounds, predicate="intersects")
+    shared = shapely.area(shapely.intersection(grounds[of], shapely.buffer(homes[home], 0)))
+    return np.delete(grounds, of[shared > SAME_GROUND * shapely.area(grounds[of])])
 
 
 def _lines_with_width(around: Surroundings) -> np.ndarray:
