@@ -510,8 +510,23 @@ def _merged(chain: Chain) -> dict[str, Any]:
     return merged
 
 
-OF_ONE_FILE = {"file", "files", "layer", "datum", "licence", "date", "citation", "assumption", "shares_source"}
+OF_ONE_FILE = {
+    "file",
+    "files",
+    "layer",
+    "datum",
+    "licence",
+    "date",
+    "citation",
+    "assumption",
+    "shares_source",
+    "values",
+}
 """What a block says of its file: true of that file only, and not inherited by another."""
+
+OF_CELLS = {"children", "files", "lon", "lat"}
+OF_UNITS = {"spread", "unit", "count_of", "ages", "split", "unknown_units"}
+"""A population is of cells or of census units: a plan that turns to one keeps nothing that was said of the other."""
 
 
 def _lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -519,8 +534,12 @@ def _lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]
 
     A block that names another file keeps nothing that was said of the old one.
     """
-    other_file = not {"file", "files"}.isdisjoint(top)
-    merged = {key: value for key, value in base.items() if not (other_file and key in OF_ONE_FILE)}
+    gone = set() if {"file", "files"}.isdisjoint(top) else OF_ONE_FILE
+    if "spread" in top and "spread" not in base:
+        gone = gone | OF_CELLS | {"id", "residents"}
+    elif "spread" in base and "spread" not in top and not OF_CELLS.isdisjoint(top):
+        gone = gone | OF_UNITS | {"residents"}
+    merged = {key: value for key, value in base.items() if key not in gone}
     for key, value in top.items():
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _lay_over(merged[key], value) if both_tables else value

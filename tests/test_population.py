@@ -747,6 +747,25 @@ def test_a_census_plan_must_say_who_is_counted_and_over_what(tmp_path: Path, old
     assert [finding.code for finding in caught.value.findings] == [code]
 
 
+def test_a_plan_that_turns_to_a_census_keeps_nothing_of_the_cells_and_back(tmp_path: Path) -> None:
+    write_toy(tmp_path)
+    census = tmp_path / "more" / "census.toml"
+    census.parent.mkdir()
+    write_csv(tmp_path / "more/census.csv", ROWS)
+    text = 'extends = "../toy.toml"\n[population]\nfile = "census.csv"\ncount_of = "常住"\n[population.spread]\n'
+    census.write_text(text + 'on = "buildings"\nfile = "../data/streets.osm"\n', encoding="utf-8")
+    assert sums(read_study(load_plan(census))) == {"01": 2, "02": 20}
+    finer = tmp_path / "finer.toml"
+    finer.write_text('extends = "more/census.toml"\n[population.spread]\ncell_m = 50\n', encoding="utf-8")
+    plan = load_plan(finer)
+    assert plan.population.spread is not None and plan.population.spread.file == "data/streets.osm"
+    assert plan.population.count_of == "常住" and plan.population.spread.cell_m == 50
+    back = tmp_path / "back.toml"
+    block = PLAN[PLAN.index("[population]") : PLAN.index("[[facilities]]")]
+    back.write_text('extends = "more/census.toml"\n' + block, encoding="utf-8")
+    assert load_plan(back).population == load_plan(tmp_path / "toy.toml").population
+
+
 # ------------------------------------------------------------------------------------------------------------- rasters
 
 SHEET = Affine(100, 0, ORIGIN[0] - 100, 0, -100, ORIGIN[1] + 400)

@@ -15,7 +15,12 @@ EQUAL_AREA = "EPSG:6933"
 PARTS = 10
 """A pixel is moved to another grid in parts of a tenth of that grid's pixels."""
 MAX_PARTS = 20
-PIXELS_AT_ONCE = 100_000
+PARTS_AT_ONCE = 2_000_000
+KEY = 1 << 31
+"""Row × `KEY` + column is one number for a pixel; rows and columns lie within ± half of it."""
+
+CORNERS = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
+"""Of a pixel, in rows and columns from its middle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,32 +86,39 @@ def _pixel_m2(grid: Grid) -> float:
 def _moved(grid: Grid, base: Grid) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Rows and columns of `base` (they may lie beyond it), and the people of `grid` who live there, by column.
 
-    Every pixel is cut into n × n equal parts, each smaller than a tenth of the other grid's pixels (but n ≤ 20), and a
-    part goes to the pixel that holds its centre: nobody is lost, whatever the two grids are.
+    Every pixel is cut into n × n equal parts, each at most a tenth of the other grid's pixels (but n ≤ 20), and a part
+    goes to the pixel that holds its centre: nobody is lost, whatever the two grids are.
     """
     row, col = np.nonzero(np.logical_or.reduce([np.nan_to_num(layer) > 0 for layer in grid.layers.values()]))
     n = int(np.clip(np.ceil(PARTS * np.sqrt(_pixel_m2(grid) / _pixel_m2(base))), 1, MAX_PARTS))
-    steps = (np.arange(n) + 0.5) / n - 0.5
-    places, people = [], []
-    for start in range(0, len(row), max(1, PIXELS_AT_ONCE // n**2)):
-        some = slice(start, start + max(1, PIXELS_AT_ONCE // n**2))
-        r, c = (values[some, None] for values in (row, col))
-        parts = _pixel_at(
-            base, *_transformed(_centres_of(grid, r + np.repeat(steps, n), c + np.tile(steps, n)), grid, base)
-        )
-        counts = np.stack([np.nan_to_num(layer)[row[some], col[some]] / n**2 for layer in grid.layers.values()])
-        unique, which = np.unique(parts, axis=0, return_inverse=True)
-        which = which.reshape(-1)
-        places.append(unique)
-        people.append(np.stack([np.bincount(which, np.repeat(count, n**2), len(unique)) for count in counts], axis=1))
-    if not places:
-        return np.zeros(0, dtype=int), np.zeros(0, dtype=int), {name: np.zeros(0) for name in grid.layers}
-    unique, which = np.unique(np.concatenate(places), axis=0, return_inverse=True)
-    total = np.zeros((len(unique), len(grid.layers)))
-    np.add.at(total, which.reshape(-1), np.concatenate(people))
-    exact = [float(np.nansum(layer)) for layer in grid.layers.values()]
-    total *= [before / after if after > 0 else 1.0 for before, after in zip(exact, total.sum(axis=0), strict=True)]
-    return unique[:, 0], unique[:, 1], dict(zip(grid.layers, total.T, strict=True))
+    inside = _inside(n)
+    counts = np.stack([np.nan_to_num(layer)[row, col] / n**2 for layer in grid.layers.values()], axis=1)
+    keys, people = [np.zeros(0, dtype=np.int64)], [np.zeros((0, len(grid.layers)))]
+    at_once = max(1, PARTS_AT_ONCE // n**2)
+    for start in range(0, len(row), at_once):
+        some = slice(start, start + at_once)
+        corners = _centres_of(grid, row[some, None] + CORNERS[:, 0], col[some, None] + CORNERS[:, 1])
+        x, y = (inside @ of_corner.reshape(-1, 4, 1) for of_corner in _transformed(corners, grid, base))
+        place = _pixel_at(base, x.reshape(-1), y.reshape(-1))
+        key, which = np.unique(place[:, 0] * KEY + place[:, 1], return_inverse=True)
+        keys.append(key)
+        by_column = [np.bincount(which, np.repeat(count, n**2), len(key)) for count in counts[some].T]
+        people.append(np.stack(by_column, axis=1))
+    key, which = np.unique(np.concatenate(keys), return_inverse=True)
+    total = np.zeros((len(key), len(grid.layers)))
+    np.add.at(total, which, np.concatenate(people))
+    before = np.array([np.nansum(layer) for layer in grid.layers.values()])
+    after = total.sum(axis=0)
+    total *= np.divide(before, after, out=np.ones_like(before), where=after > 0)
+    column = (key + KEY // 2) % KEY - KEY // 2
+    return (key - column) // KEY, column, dict(zip(grid.layers, total.T, strict=True))
+
+
+def _inside(n: int) -> np.ndarray:
+    """How near the middles of n × n parts are to each corner of their pixel (n² × 4): weights that add up to 1."""
+    along = (np.arange(n) + 0.5) / n
+    down, right = np.repeat(along, n), np.tile(along, n)
+    return np.stack([(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right], axis=1)
 
 
 def _centres_of(grid: Grid, row: np.ndarray, col: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

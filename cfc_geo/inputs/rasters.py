@@ -25,7 +25,7 @@ from cfc_geo.tables import children_column
 
 KM2_IN_M2, HA_IN_M2 = 1e6, 1e4
 DENSITY_WORDS = re.compile(
-    r"density|dens[_\W]|pop_?d[_\W]|密度|(per|/)[\s_]*(sq|square|km|ha\b|hect)|km\s*(\^?-2|⁻²)|(人|people|persons?)\s*/\s*(km|平方|公顷|ha)",
+    r"density|dens[_\W]|pop_?d[_\W]|_pd_|密度|\bper[\s_]*(sq|km|ha\b|hect)|/\s*(sq|km2|km²|km\^|ha\b)|km\s*(\^?-2|⁻²)|(人|people|persons?)\s*/\s*(km|平方|公顷|ha)",
     re.IGNORECASE,
 )
 """Words of a file's name, tags, descriptions or units that say people per area."""
