@@ -32,7 +32,8 @@ class Study:
     """One place, checked, in one projected CRS (metres). Tables are those of `cfc_geo.tables`.
 
     units       unit_id, name, level, parent_id, polygon; parents before nothing in particular
-    origins     origin_id, unit_id, children by band, residents (may be NaN), geometry: the cell (polygon) or its point
+    origins     origin_id, unit_id, children by band, residents (may be NaN), geometry: the cell (polygon) or its point;
+                where a census was spread also home: the point where the children of the cell live
     facilities  facility_id, kind, name, capacity (NaN unknown), unit_id ("" outside), source, point or polygon; and
                 what files say besides (`tables.FACILITY_TEXTS`, "" unknown; `tables.FACILITY_NUMBERS`, NaN unknown)
     entrances   facility_id, evidence, point

@@ -84,6 +84,11 @@ class PlanModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
 
+def _stated(block: PlanModel, keys: set[str]) -> set[str]:
+    """Which of the keys say something other than the default; a plan written with all its defaults states nothing."""
+    return {key for key in keys if getattr(block, key) != type(block).model_fields[key].default}
+
+
 class FileSource(PlanModel):
     """What every input file may say of itself."""
 
@@ -120,8 +125,48 @@ class Place(PlanModel):
     )
 
 
+AgeRange = Annotated[str, Field(pattern=r"^\d{1,2}(-\d{1,2})?$")]
+Values = Literal["count", "per_km2", "per_ha"]
+"""What the pixels of a raster hold: people, or people per square kilometre or hectare."""
+
+
+class Spread(FileSource):
+    """Over what the people of a census unit are spread."""
+
+    on: Literal["buildings", "landuse", "raster", "even"] = Field(
+        description="buildings: floor area of homes; landuse: residential land; raster: an existing count raster; "
+        "even: all ground on which people may live"
+    )
+    file: Text | None = Field(
+        None, description="buildings, residential land or raster; default: the plan's OSM streets"
+    )
+    levels: Text | None = Field(None, description="column with the number of floors; in OSM files building:levels")
+    default_levels: float = Field(3, gt=0, le=200, description="floors where the file says none; an assumption")
+    use: Text | None = Field(None, description="column with the use of a building or of land; OSM files say it in tags")
+    residential: list[Text] | None = Field(
+        None, min_length=1, description="uses that are homes; default: all but those the catalogue knows to be none"
+    )
+    cell_m: float = Field(100, ge=10, le=1_000, description="side of the cells that people are spread to, metres")
+    children: dict[BandId, int] | None = Field(None, min_length=1, description="age band → band of the raster")
+    files: dict[BandId, Text] | None = Field(None, min_length=1, description="age band → single-band raster")
+    residents: int | None = Field(None, ge=1, description="band of the raster with all residents")
+    values: Values | None = Field(None, description="what the raster holds; default: counts")
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "Spread":
+        of_rasters = {"children", "files", "residents", "values"}
+        of_shapes = {"levels", "default_levels", "use", "residential", "layer"}
+        wrong = _stated(self, of_shapes | {"cell_m"} if self.on == "raster" else of_rasters)
+        wrong |= _stated(self, {"file", "datum", *of_shapes}) if self.on == "even" else set()
+        if wrong:
+            raise _fault("spread_keys", on=self.on, keys=sorted(wrong))
+        if self.on == "raster" and (self.file is None) == (self.files is None):
+            raise _fault("population_file_or_files")
+        return self
+
+
 class Population(FileSource):
-    """Children by age band: a count raster, or a table or polygon layer of cells."""
+    """Children by age band: a count raster, a table or polygon layer of cells, or a census table of units."""
 
     file: Text | None = None
     files: dict[BandId, Text] | None = Field(
@@ -141,6 +186,21 @@ class Population(FileSource):
     )
     shares_source: str = Field("", description="where the shares come from; printed beside every result")
     assumption: str = Field("", description="why these counts are an estimate, if they are; printed with the results")
+    values: Values | None = Field(None, description="what the pixels of a raster hold; default: counts")
+    unit: Text | None = Field(None, description="census tables: column with the unit's id or name")
+    count_of: Literal["常住", "户籍"] | None = Field(
+        None, description="census tables: whom they count, residents or the registered; printed with every result"
+    )
+    ages: dict[AgeRange, Annotated[list[Text], Field(min_length=1)]] | None = Field(
+        None, min_length=1, description="census tables: ages → columns that together count them; default: by headings"
+    )
+    split: Literal["even"] | None = Field(
+        None, description="census tables: split wider age groups evenly by years where shares do not say; an assumption"
+    )
+    unknown_units: list[Text] = Field(
+        [], description="census tables: units (id or name) of which nobody knows the children, so that no row is missed"
+    )
+    spread: Spread | None = Field(None, description="census tables: over what the people of a unit are spread")
 
     @model_validator(mode="after")
     def _one_source(self) -> "Population":
@@ -148,6 +208,10 @@ class Population(FileSource):
             raise _fault("population_file_or_files")
         if self.files is not None and any(value is not None for value in (self.children, self.shares, self.residents)):
             raise _fault("population_files_alone")
+        if self.spread is not None:
+            return self._one_census()
+        if of_census := sorted(_stated(self, {"unit", "count_of", "ages", "split", "unknown_units"})):
+            raise _fault("population_needs_spread", keys=of_census)
         if self.shares is not None and sum(self.shares.values()) > 1 + 1e-9:
             raise _fault("population_shares_over_one")
         if self.files is None and self.children is None and self.shares is None:
@@ -156,6 +220,15 @@ class Population(FileSource):
             raise _fault("population_children_and_shares")
         if self.shares is not None and self.residents is None:
             raise _fault("population_shares_need_residents")
+        return self
+
+    def _one_census(self) -> "Population":
+        if of_cells := sorted(_stated(self, {"files", "children", "lon", "lat", "id", "datum", "values"})):
+            raise _fault("population_census_keys", keys=of_cells)
+        if isinstance(self.residents, int):
+            raise _fault("population_census_keys", keys=["residents"])
+        if self.count_of is None:
+            raise _fault("population_count_of")
         return self
 
 
@@ -513,8 +586,13 @@ OF_ONE_FILE = {
     "citation",
     "assumption",
     "shares_source",
+    "values",
 }
 """What a block says of its file: true of that file only, and not inherited by another."""
+
+OF_CELLS = {"children", "files", "lon", "lat"}
+OF_UNITS = {"spread", "unit", "count_of", "ages", "split", "unknown_units"}
+"""A population is of cells or of census units: a plan that turns to one keeps nothing that was said of the other."""
 
 
 def _lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -522,8 +600,12 @@ def _lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]
 
     A block that names another file keeps nothing that was said of the old one.
     """
-    other_file = not {"file", "files"}.isdisjoint(top)
-    merged = {key: value for key, value in base.items() if not (other_file and key in OF_ONE_FILE)}
+    gone = set() if {"file", "files"}.isdisjoint(top) else OF_ONE_FILE
+    if "spread" in top and "spread" not in base:
+        gone = gone | OF_CELLS | {"id", "residents"}
+    elif "spread" in base and "spread" not in top and not OF_CELLS.isdisjoint(top):
+        gone = gone | OF_UNITS | {"residents"}
+    merged = {key: value for key, value in base.items() if key not in gone}
     for key, value in top.items():
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _lay_over(merged[key], value) if both_tables else value

@@ -38,6 +38,7 @@ STREET_COLUMNS = (
     "highway", "name", "maxspeed", "lanes", "sidewalk", "crossing", "bridge", "tunnel", "steps",
 )  # fmt: skip
 BACKDROP_COLUMNS = ("theme", "name")
+GROUND_COLUMNS = ("theme", "use", "levels")
 
 COVERAGE_COLUMNS = (
     "unit_id", "unit_name", "level", "kind", "band", "limit_m", "children", "covered", "gap", "unknown",

@@ -21,10 +21,10 @@ from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Findings
 from cfc_geo.inputs import datum as datums
 from cfc_geo.inputs.facilities import find_entrances
-from cfc_geo.inputs.population import assign_units, read_population
+from cfc_geo.inputs.population import read_population
 from cfc_geo.inputs.read import read_layer, sha256
 from cfc_geo.inputs.study import read_study
-from cfc_geo.inputs.units import read_units
+from cfc_geo.inputs.units import assign_units, read_units
 from cfc_geo.model import Study
 from cfc_geo.plan import load_plan
 from cfc_geo.run import run_plan

@@ -200,6 +200,44 @@ def age_shares() -> tuple[dict[str, float], str]:
     return dict(table["shares"]), str(table["source"])
 
 
+@dataclass(frozen=True)
+class Ground:
+    """Where nobody lives: OpenStreetMap tags by theme, of which the hard ones rule out even what is mapped as a home.
+
+    `not_homes` and `untyped` are values of the tag building; `half_width_m` is by highway class, rail, water or other;
+    `kinds` are those of facilities on whose grounds nobody lives.
+    """
+
+    themes: Mapping[str, Mapping[str, frozenset[str]]]
+    hard: frozenset[str]
+    not_homes: frozenset[str]
+    untyped: frozenset[str]
+    half_width_m: Mapping[str, float]
+    kinds: frozenset[str]
+
+
+@cache
+def ground() -> Ground:
+    """Where nobody lives."""
+    table = _load("ground")
+    return Ground(
+        {
+            name: {key: frozenset(values) for key, values in row["tags"].items()}
+            for name, row in table["themes"].items()
+        },
+        frozenset(name for name, row in table["themes"].items() if row["hard"]),
+        frozenset(table["not_homes"]),
+        frozenset(table["untyped"]),
+        table["half_width_m"],
+        frozenset(table["grounds"]["kinds"]),
+    )
+
+
+def census_words(name: str) -> tuple[str, ...]:
+    """Words of census tables: unit, residents, counted, around_ages, totals, endings."""
+    return tuple(_load("census")[name])
+
+
 def word(key: str, lang: str, **values: Any) -> str:
     """The text of `key` in `lang` ('zh' or 'en'), with `values` filled in.
 

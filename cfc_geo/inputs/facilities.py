@@ -26,9 +26,9 @@ from cfc_geo.inputs.normalise import (
     repaired,
     text,
 )
-from cfc_geo.inputs.population import assign_units
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer, sniff
+from cfc_geo.inputs.units import assign_units
 from cfc_geo.plan import Facilities, Plan
 from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, REVIEW_COLUMNS
 

@@ -12,6 +12,7 @@ from functools import cache
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.ages import read_heading
 from cfc_geo.inputs.raw import RawLayer
 
 AXES = ("lon", "lat")
@@ -95,10 +96,10 @@ def agree(stated: str, declared: str) -> bool:
 
 
 def role_of(heading: str) -> str:
-    """The first role of the catalogue that the heading is an alias of ("" none)."""
+    """The first role of the catalogue that the heading is an alias of, people where it states ages ("" none)."""
     base = plain(heading)
     named = next((role for role in catalog.roles() if any(base in tier for tier in _tiers(role))), "")
-    return named or _axis(heading)[0]
+    return named or _axis(heading)[0] or ("people" if read_heading(heading) else "")
 
 
 def plain(heading: str) -> str:

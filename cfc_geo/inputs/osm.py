@@ -30,7 +30,7 @@ from cfc_geo.inputs.walkable import (
     is_walkable,
     walking_directions,
 )
-from cfc_geo.tables import BACKDROP_COLUMNS, STREET_COLUMNS
+from cfc_geo.tables import BACKDROP_COLUMNS, GROUND_COLUMNS, STREET_COLUMNS
 
 CRS = "EPSG:4326"
 LAYERS = frozenset({"streets", "facilities", "backdrop"})
@@ -62,6 +62,7 @@ class OsmLayers:
     facilities  facility_id ("n1", "w1", "r1"), kind, name, capacity (NaN unknown); points or polygons
     entrances   facility_id; points: mapped gates and entrances on the outline of a facility
     backdrop    theme (water, green, rail, building, road), name; lines and polygons
+    ground      `tables.GROUND_COLUMNS`, polygons: buildings, residential land, land where nobody lives; if wanted
     """
 
     streets: gpd.GeoDataFrame
@@ -69,6 +70,7 @@ class OsmLayers:
     facilities: gpd.GeoDataFrame
     entrances: gpd.GeoDataFrame
     backdrop: gpd.GeoDataFrame
+    ground: gpd.GeoDataFrame
 
 
 def read_osm(
@@ -86,13 +88,17 @@ def read_osm(
     shapes = _relation_shapes(raw)
     facilities, entrances = _facilities(raw, shapes, file, findings) if "facilities" in layers else _no_facilities()
     backdrop = _backdrop(raw, shapes) if "backdrop" in layers else _backdrop_frame([], [], [])
+    ground = _ground(raw, shapes) if "ground" in layers else _ground_frame([], [])
     if bbox is not None:
-        streets, facilities, backdrop = (_overlapping(frame, bbox) for frame in (streets, facilities, backdrop))
+        streets, facilities, backdrop, ground = (
+            _overlapping(frame, bbox) for frame in (streets, facilities, backdrop, ground)
+        )
         nodes = nodes[nodes["node_id"].isin(np.union1d(streets["from_node"], streets["to_node"]))]
         entrances = entrances[entrances["facility_id"].isin(facilities["facility_id"])]
     if "streets" in layers and streets.empty:
         findings.warning("osm.no_streets", file)
-    return OsmLayers(streets, nodes.reset_index(drop=True), facilities, entrances.reset_index(drop=True), backdrop)
+    entrances = entrances.reset_index(drop=True)
+    return OsmLayers(streets, nodes.reset_index(drop=True), facilities, entrances, backdrop, ground)
 
 
 def read_areas(path: Path, keys: Sequence[str]) -> tuple[list[Tags], np.ndarray]:
@@ -128,7 +134,8 @@ def _read(path: Path, file: str, findings: Findings, bbox: Bounds | None, layers
         if file_format == "xml" and (reason := xml_guard.refusal(path)):
             findings.error("osm.unreadable", file, reason=reason)
             return None
-        return read_raw(path, file_format, _keys(layers), wanted=_is_wanted_relation, bbox=bbox)
+        wanted = _is_wanted_or_ground if "ground" in layers else _is_wanted_relation
+        return read_raw(path, file_format, _keys(layers), wanted=wanted, bbox=bbox)
     except (OSError, RuntimeError, ValueError) as error:
         findings.error("osm.unreadable", file, reason=_first_line(error, path, file))
         return None
@@ -145,6 +152,7 @@ def _keys(layers: Collection[str]) -> list[str]:
         "streets": ["highway", "barrier", "crossing"],
         "facilities": ["entrance", "barrier", *(key for _, pairs in _tag_sets() for key, _ in pairs)],
         "backdrop": [*AREA_KEYS, "railway", "highway"],
+        "ground": ["building", *(key for tags in catalog.ground().themes.values() for key in tags)],
     }
     return sorted({key for layer in layers for key in keys[layer]})
 
@@ -153,6 +161,10 @@ def _is_wanted_relation(tags: Tags) -> bool:
     if tags.get("type") not in AREA_RELATIONS:
         return False
     return bool(kind_of(tags) or _area_theme(tags)) or _is_square(tags)
+
+
+def _is_wanted_or_ground(tags: Tags) -> bool:
+    return _is_wanted_relation(tags) or (tags.get("type") in AREA_RELATIONS and bool(_ground_theme(tags)))
 
 
 def _is_square(tags: Tags) -> bool:
@@ -521,6 +533,49 @@ def _line_theme(tags: Tags) -> str:
         return ""
     below = is_true(tags.get("tunnel")) or tags.get("location") == "underground"
     return "" if below or tags.get("layer", "").startswith("-") else theme
+
+
+# ----------------------------------------------------------------------------------------------------------- ground
+
+
+def _ground(raw: RawOsm, shapes: Mapping[int, Any]) -> gpd.GeoDataFrame:
+    """Buildings, residential land and land where nobody lives, as polygons."""
+    ways = raw.ways
+    drawn = {(way, _ground_theme(of.tags)) for of in raw.relations if shapes[of.id] is not None for way in of.ways}
+    themes = [_ground_theme(tags) if ring else "" for tags, ring in zip(ways.tags, _is_ring(ways), strict=True)]
+    areas = [at for at, theme in enumerate(themes) if theme and (int(ways.ids[at]), theme) not in drawn]
+    relations = [of for of in raw.relations if shapes[of.id] is not None and _ground_theme(of.tags)]
+    tags = [*(ways.tags[at] for at in areas), *(of.tags for of in relations)]
+    return _ground_frame(tags, [*_polygons(ways, areas), *(shapes[of.id] for of in relations)])
+
+
+def _ground_frame(tags: Sequence[Tags], geometry: Sequence[Any]) -> gpd.GeoDataFrame:
+    drawn = [shape is not None for shape in geometry]
+    theme, use = _text(map(_ground_theme, tags)), _text(of.get("building", of.get("landuse", "")) for of in tags)
+    levels = np.array([_levels(of) for of in tags], dtype=float)
+    columns = dict(zip(GROUND_COLUMNS, (theme[drawn], use[drawn], levels[drawn]), strict=True))
+    return gpd.GeoDataFrame(columns, geometry=_shapes(geometry)[drawn], crs=CRS)
+
+
+def _ground_theme(tags: Tags) -> str:
+    """building, residential, or a theme of the catalogue's ground ("" none)."""
+    if tags.get("building", "no") != "no":
+        return "building"
+    if tags.get("landuse") == "residential":
+        return "residential"
+    for theme, values in catalog.ground().themes.items():
+        if any(tags.get(key) in of_key for key, of_key in values.items()):
+            return theme
+    return ""
+
+
+def _levels(tags: Tags) -> float:
+    """The tag `building:levels` as a number above 0; NaN if it is none."""
+    try:
+        number = float(tags.get("building:levels", ""))
+    except ValueError:
+        return float("nan")
+    return number if np.isfinite(number) and number > 0 else float("nan")
 
 
 # ----------------------------------------------------------------------------------------------------------- shapes

@@ -42,6 +42,11 @@ class RawLayer:
         """The records where `mask` is true, as a user counts them."""
         return replace(self.whole, numbers=tuple(self.numbers[np.asarray(mask, dtype=bool)].tolist()))
 
+    def where(self, mask: np.ndarray) -> "RawLayer":
+        """The records where `mask` is true."""
+        merged = {heading: shared[mask] for heading, shared in self.merged.items()}
+        return replace(self, frame=self.frame[mask].reset_index(drop=True), numbers=self.numbers[mask], merged=merged)
+
 
 @contextmanager
 def reading(path: Path, file: str, format: str, findings: Findings) -> Iterator[None]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cfc_geo.errors import DataError, Findings
 from cfc_geo.inputs.facilities import FacilityLayers, find_entrances, read_facilities
+from cfc_geo.inputs.ground import Surroundings
 from cfc_geo.inputs.normalise import Area, project
 from cfc_geo.inputs.osm import OsmLayers, read_osm
 from cfc_geo.inputs.population import read_population
@@ -16,7 +17,16 @@ from cfc_geo.inputs.streets import read_streets
 from cfc_geo.inputs.units import read_units
 from cfc_geo.model import Source, Study
 from cfc_geo.plan import Facilities, FileSource, Plan
-from cfc_geo.tables import BACKDROP_COLUMNS, ENTRANCES, FACILITIES, ORIGINS, STREETS, UNITS, check_table
+from cfc_geo.tables import (
+    BACKDROP_COLUMNS,
+    ENTRANCES,
+    FACILITIES,
+    GROUND_COLUMNS,
+    ORIGINS,
+    STREETS,
+    UNITS,
+    check_table,
+)
 
 
 def read_study(plan: Plan) -> Study:
@@ -25,9 +35,13 @@ def read_study(plan: Plan) -> Study:
     units = read_units(plan, findings)
     area = None if units is None else study_area(plan, units)
     osm = _OsmFiles(plan, area, findings)
-    population = read_population(plan, units, findings)
     streets = read_streets(plan, area, osm.of_streets(), findings)
     layers = read_facilities(plan, units, area, osm.facilities, findings)
+
+    def around() -> Surroundings | None:
+        return None if streets is None or layers is None else osm.surroundings(streets[0], layers.facilities)
+
+    population = read_population(plan, units, findings, around)
     findings.raise_errors(DataError)
     assert units is not None and area is not None and population and streets and layers
     study = _assemble(plan, units, area, population, streets, layers, osm, findings)
@@ -120,6 +134,17 @@ class _OsmFiles:
         entrances = entrances[entrances["facility_id"].isin(facilities["facility_id"])]
         return facilities.reset_index(drop=True), entrances.reset_index(drop=True)
 
+    def surroundings(self, streets: gpd.GeoDataFrame, facilities: gpd.GeoDataFrame) -> Surroundings:
+        """What lies around people's homes: homes and other ground of the files that streets and homes come from."""
+        assert self.area is not None
+        read = [self._read(file) for file in _ground_files(self.plan)]
+        grounds = [project(layers.ground.geometry, self.area.crs) for layers in read if layers is not None]
+        tables = [layers.ground for layers in read if layers is not None]
+        shapes = pd.concat(grounds, ignore_index=True) if grounds else []
+        columns = pd.concat(tables, ignore_index=True)[[*GROUND_COLUMNS]] if tables else {c: [] for c in GROUND_COLUMNS}
+        ground = gpd.GeoDataFrame(columns, geometry=shapes, crs=self.area.crs)
+        return Surroundings(ground, streets, self.backdrop(), facilities)
+
     def backdrop(self) -> gpd.GeoDataFrame:
         assert self.area is not None
         layers = self.of_streets()
@@ -133,8 +158,15 @@ def _read_osm_file(plan: Plan, area: Area | None, findings: Findings, file: str)
     if sniff(path) not in ("osm", "pbf"):
         return None
     layers = {"streets", "backdrop"} if file == plan.streets.file else set()
+    layers |= {"ground"} if plan.population.spread and file in _ground_files(plan) else set()
     layers |= {"facilities"} if any(file == block.file for block in plan.facilities) else set()
     return read_osm(path, file, findings, bbox=area.lonlat_bounds() if area else None, layers=layers)
+
+
+def _ground_files(plan: Plan) -> list[str]:
+    """The files whose ground matters: the plan's streets, and what a census is spread over."""
+    spread = plan.population.spread
+    return list(dict.fromkeys(file for file in (plan.streets.file, spread and spread.file) if file))
 
 
 def plan_sources(plan: Plan) -> tuple[Source, ...]:
@@ -144,6 +176,9 @@ def plan_sources(plan: Plan) -> tuple[Source, ...]:
     named += [
         ("population", file, population) for file in [population.file, *(population.files or {}).values()] if file
     ]
+    if (spread := population.spread) is not None:
+        files = [spread.file, *(spread.files or {}).values()]
+        named += [("spread", file, spread) for file in files if file]
     for block in plan.facilities:
         named.append(("facilities", block.file, block))
         if block.entrances:

@@ -81,6 +81,36 @@ def ancestors(unit: str, parent: dict[str, str]) -> list[str]:
     return found
 
 
+def assign_units(shapes: gpd.GeoSeries, units: gpd.GeoDataFrame) -> np.ndarray:
+    """For each shape, the id of the unit its representative point lies in: the deepest, and of several the least id.
+
+    "" where no unit holds the point. A point on a shared border belongs to the least id: one place, one count.
+    """
+    points = representative_points(shapes)
+    point, unit = shapely.STRtree(units.geometry.to_numpy()).query(points, predicate="intersects")
+    unit_ids = units["unit_id"].to_numpy()
+    order = np.lexsort((unit_ids[unit].astype(str), -depth(units).reindex(unit_ids).to_numpy()[unit], point))
+    first = order[np.unique(point[order], return_index=True)[1]]
+    found = np.full(len(points), "", dtype=object)
+    found[point[first]] = unit_ids[unit[first]]
+    return found
+
+
+def representative_points(shapes: gpd.GeoSeries) -> np.ndarray:
+    """The point that stands for a cell: its centroid where that lies in the cell, else a point surely inside it."""
+    geometries = shapes.to_numpy()
+    points = shapely.centroid(geometries)
+    astray = ~np.asarray(shapely.intersects(geometries, points))
+    if astray.any():
+        points[astray] = shapely.point_on_surface(geometries[astray])
+    return np.asarray(points)
+
+
+def home_points(origins: gpd.GeoDataFrame) -> np.ndarray:
+    """Where the children of each origin walk from: its `home` where that is known, else what stands for its cell."""
+    return origins["home"].to_numpy() if "home" in origins else representative_points(origins.geometry)
+
+
 def _working_crs(plan: Plan, raw: RawLayer, shapes: gpd.GeoSeries, findings: Findings) -> str | None:
     """The plan's CRS if a metre on its sheet is a metre on the ground here, else the CRS that fits the place."""
     west, south, east, north = shapes.to_crs("EPSG:4326").total_bounds

@@ -11,7 +11,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from cfc_geo.inputs.population import representative_points
+from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Attachment, Links, NearestCosts, Network, Snaps, TravelCosts
 from cfc_geo.network.graph import links, nanometres, stable_order
 from cfc_geo.network.snap import snap_points
@@ -27,11 +27,11 @@ SEARCHES_AT_ONCE: Final = 16
 
 
 def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFrame, *, limit_m: float) -> Attachment:
-    """Tie origins (origin_id; a cell counts as its centre) and entrances (facility_id) to the streets.
+    """Tie origins (origin_id; a cell counts as its home or else its centre) and entrances (facility_id) to the streets.
 
     Whatever lies farther than `limit_m` (inclusive, straight line) from every walkable segment stays unattached.
     """
-    at_origins = snap_points(network, representative_points(origins.geometry), limit_m=limit_m)
+    at_origins = snap_points(network, home_points(origins), limit_m=limit_m)
     at_entrances = snap_points(network, entrances.geometry, limit_m=limit_m)
     entrance, gate, gate_nm = _ends(network, at_entrances, leaving=False)
     origin, door, door_nm = _ends(network, at_origins, leaving=True)

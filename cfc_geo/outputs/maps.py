@@ -534,6 +534,8 @@ def _source(source: Source, lang: str) -> dict[str, str]:
 def _assumptions(plan: Plan, basemap: Mapping[str, Any], lang: str) -> list[str]:
     """What the figures rest on and no file says: one sentence each."""
     said: list[tuple[str, dict[str, Any]]] = []
+    if plan.population.count_of:
+        said.append(("assumed_count_of", {"count_of": plan.population.count_of}))
     if plan.population.assumption:
         said.append(("assumed_population", {"text": plan.population.assumption}))
     if plan.population.shares is not None:

@@ -99,6 +99,7 @@ def settings(result: Result) -> dict[str, Any]:
             "shares": dict(plan.population.shares or {}),
             "shares_source": plan.population.shares_source,
             "assumption": plan.population.assumption,
+            "count_of": plan.population.count_of or "",
         },
         "surveyed": [kind for kind in catalog.kinds() if kind in result.study.surveyed],
     }
@@ -117,6 +118,8 @@ def assumed(result: Result, lang: str) -> list[tuple[str, str]]:
     """Topic (a key of `outputs.topic`) and sentence of all that was assumed, by the plan or by default."""
     plan, join = result.plan, _say("list", lang).join
     said = [("streets", _say("about.snap", lang, limit_m=f"{plan.walk.snap_limit_m:g}"))]
+    if plan.population.count_of:
+        said.append(("population", _say("about.count_of", lang, count_of=plan.population.count_of)))
     if plan.population.assumption:
         said.append(("population", _say("about.population", lang, text=plan.population.assumption)))
     if plan.population.shares:

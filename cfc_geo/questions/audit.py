@@ -13,7 +13,7 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
-from cfc_geo.inputs.population import representative_points
+from cfc_geo.inputs.units import home_points
 from cfc_geo.inputs.walkable import WITHOUT_CARS
 from cfc_geo.model import Attachment, Coverage, Network, Study
 from cfc_geo.network.costs import on_main_network
@@ -147,11 +147,6 @@ def _in_parent_only(study: Study) -> np.ndarray:
     return np.asarray(study.origins["unit_id"].isin(set(study.units["parent_id"])))
 
 
-def _places(study: Study) -> np.ndarray:
-    """Where the people of every origin are taken to live."""
-    return representative_points(study.origins.geometry)
-
-
 def _children(study: Study) -> np.ndarray:
     """Children of every origin, all bands."""
     return np.asarray(study.origins[children_columns()].sum(axis=1).to_numpy(dtype=float))
@@ -166,7 +161,7 @@ def _homes(study: Study, network: Network, attachment: Attachment) -> Audit:
     far = ~snaps.attached
     island = snaps.attached & ~on_main_network(network, snaps)
     metres = snaps.snap_m.copy()
-    metres[far] = street_distances(network, _places(study)[far])
+    metres[far] = street_distances(network, home_points(study.origins)[far])
     by_band = {
         f"{column}_not_attached": float(study.origins[column].to_numpy(dtype=float)[far].sum())
         for column in children_columns()
@@ -282,7 +277,7 @@ def _street_edge(study: Study, reach_m: float) -> Audit:
     """Cells within reach of the outer edge of the street data (its convex hull), or beyond it."""
     hull = shapely.convex_hull(shapely.geometrycollections(study.streets.geometry.to_numpy()))
     inner = shapely.buffer(hull, -reach_m)
-    near = ~shapely.contains(inner, _places(study))
+    near = ~shapely.contains(inner, home_points(study.origins))
     return {
         "cells_near_street_edge": float(near.sum()),
         "children_near_street_edge": float(_children(study)[near].sum()),
@@ -295,7 +290,7 @@ def _gaps_near_border(study: Study, coverage: Coverage) -> Audit:
     if not coverage.norms:
         return {}
     furthest_m = max(norm.limit_m for norm in coverage.norms.values())
-    border_m = _to_border(study.units, _places(study), furthest_m)
+    border_m = _to_border(study.units, home_points(study.origins), furthest_m)
     beyond = set(study.facilities.loc[study.facilities["unit_id"] == "", "kind"])
     found = {}
     for kind in coverage.status.columns:

@@ -1,0 +1,85 @@
+"""Tables and layers of cells → where people live, in the file's own CRS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from cfc_geo import catalog
+from cfc_geo.errors import Findings
+from cfc_geo.inputs.headings import Wanted, match_headings
+from cfc_geo.inputs.normalise import ids, numbers, only_types, positions, repaired
+from cfc_geo.inputs.raw import RawLayer
+from cfc_geo.inputs.read import read_layer
+from cfc_geo.plan import Plan
+from cfc_geo.tables import children_column, children_columns
+
+CELL_ROLES = ("id", "lon", "lat")
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Cells with people, in the file's CRS: id, children columns, residents (NaN unknown), geometry.
+
+    `unknown`: where the file says nothing (nodata), as points, with a column of true and false for each band; for the
+    audit only.
+    """
+
+    frame: gpd.GeoDataFrame
+    unknown: gpd.GeoDataFrame | None = None
+
+
+def read_cells(plan: Plan, findings: Findings) -> Cells | None:
+    """Cells from a table with coordinates, or from a layer of points or polygons."""
+    block = plan.population
+    assert block.file is not None
+    given = {role: heading for role in CELL_ROLES if (heading := getattr(block, role)) is not None}
+    counts: dict[Any, str | int | None] = {**(block.children or {}), "residents": block.residents}
+    named = {what: heading for what, heading in counts.items() if isinstance(heading, str)}
+    wanted = Wanted({**given, **named}, block.heading_row)
+    raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=wanted)
+    if raw is None:
+        return None
+    if block.values is not None:
+        findings.error("population.values_in_table", raw.file, values=block.values)
+    columns = match_headings(raw, CELL_ROLES, given, block.datum, findings)
+    shapes = positions(raw, (columns.get("lon"), columns.get("lat")), block.datum, findings)
+    frame = pd.DataFrame({"origin_id": ids(raw, columns.get("id"), findings)})
+    residents = np.full(len(frame), np.nan)
+    if block.residents is not None:
+        residents = numbers(raw, _column_name(raw, block.residents, findings), findings, blank=None)
+    for band in catalog.bands():
+        frame[children_column(band)] = _children_of(raw, band, residents, plan, findings)
+    frame["residents"] = residents
+    if shapes is None or not only_types(raw, shapes, ("Point", "Polygon", "MultiPolygon"), findings):
+        return None
+    shapes = repaired(raw, shapes, findings)
+    if findings.errors:
+        return None
+    return Cells(_inhabited(gpd.GeoDataFrame(frame, geometry=shapes.to_numpy(), crs=shapes.crs)))
+
+
+def _children_of(raw: RawLayer, band: str, residents: np.ndarray, plan: Plan, findings: Findings) -> np.ndarray:
+    block = plan.population
+    if block.shares is not None:
+        shares: Mapping[Any, float] = block.shares
+        return residents * shares.get(band, 0.0)
+    columns: Mapping[Any, str | int] = block.children or {}
+    if band not in columns:
+        return np.zeros(len(residents))
+    return numbers(raw, _column_name(raw, columns[band], findings), findings, blank=None)
+
+
+def _column_name(raw: RawLayer, name: str | int, findings: Findings) -> str | None:
+    if isinstance(name, int):
+        findings.error("population.band_number_in_table", raw.file, number=name)
+        return None
+    return name
+
+
+def _inhabited(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    people = frame[children_columns()].sum(axis=1) + frame["residents"].fillna(0)
+    return frame[people > 0].reset_index(drop=True)
