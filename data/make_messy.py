@@ -28,8 +28,8 @@ CLEAN = Path(__file__).parent
 WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
 """Digits as they come from a Chinese input method left in full width."""
 BANDS = ("0-2", "3-5", "6-11", "12-14", "15-17")
-OLD_COUNT = 0.88
-"""The grid is older than the census: it holds this share of its people."""
+SINCE_THEN = {"新城街道": 0.70, "铁东街道": 0.85, "古城街道": 1.08}
+"""The grid is older than the census: so many people, of one today, it holds in the 街道 that grew or shrank since."""
 
 
 def make_messy(out: Path) -> None:
@@ -44,8 +44,9 @@ def make_messy(out: Path) -> None:
         write_shifted(out / f"{name}.geojson", gpd.read_file(CLEAN / f"facilities/{name}.geojson"))
     units = gpd.read_file(CLEAN / "boundaries/units.geojson")
     write_units(out / "units.shp", units)
-    write_census(out / "census.xlsx", units)
-    write_grid(out / "grid.tif")
+    subdistricts = units[units["level"] == "街道"].to_crs("EPSG:4549")
+    write_census(out / "census.xlsx", subdistricts)
+    write_grid(out / "grid.tif", subdistricts)
 
 
 def read_clean(name: str) -> pd.DataFrame:
@@ -239,9 +240,9 @@ def write_play(path: Path, play: gpd.GeoDataFrame) -> None:
 # ---------------------------------------------------------------------------------------------------------- population
 
 
-def write_census(path: Path, units: gpd.GeoDataFrame) -> None:
+def write_census(path: Path, subdistricts: gpd.GeoDataFrame) -> None:
     """Residents and children of every 街道, as a statistics office prints them: grouped digits, a total, a note."""
-    counts = count_by_subdistrict(units)
+    counts = count_by_subdistrict(subdistricts)
     book = Book(path)
     page = book.sheet("分街道人口")
     page.across("示例区分街道常住人口（2025 年末）", 2 + len(BANDS))
@@ -253,28 +254,31 @@ def write_census(path: Path, units: gpd.GeoDataFrame) -> None:
     book.close()
 
 
-def count_by_subdistrict(units: gpd.GeoDataFrame) -> dict[str, np.ndarray]:
+def count_by_subdistrict(subdistricts: gpd.GeoDataFrame) -> dict[str, np.ndarray]:
     """街道 → residents, then children by band: the cells whose centre lies in it."""
     with rasterio.open(CLEAN / "population/children.tif") as raster:
-        grid = raster.read()
-        row, col = np.nonzero(grid[5] > 0)
-        x, y = raster.transform @ (col + 0.5, row + 0.5)
-    people = grid[[5, 0, 1, 2, 3, 4]][:, row, col]
-    subdistricts = units[units["level"] == "街道"].to_crs("EPSG:4549")
-    points = shapely.points(x, y)
-    return {
-        name: people[:, shapely.contains(shape, points)].sum(axis=1).astype(float)
-        for name, shape in zip(subdistricts["name"], subdistricts.geometry, strict=True)
-    }
+        people = np.where((grid := raster.read()) > 0, grid, 0)[[5, 0, 1, 2, 3, 4]]
+        lies_in = cells_in(subdistricts, raster)
+    return {name: people[:, inside].sum(axis=1).astype(float) for name, inside in lies_in.items()}
 
 
-def write_grid(path: Path) -> None:
-    """An older grid, which knows where children live and not how many there are now."""
+def cells_in(subdistricts: gpd.GeoDataFrame, raster: Any) -> dict[str, np.ndarray]:
+    """街道 → which cells of the grid have their centre in it."""
+    row, col = np.indices((raster.height, raster.width))
+    x, y = raster.transform @ (col + 0.5, row + 0.5)
+    shapes = zip(subdistricts["name"], subdistricts.geometry, strict=True)
+    return {name: shapely.contains_xy(shape, x, y) for name, shape in shapes}
+
+
+def write_grid(path: Path, subdistricts: gpd.GeoDataFrame) -> None:
+    """An older grid, which knows where children live within a 街道 and not how many there are now."""
     with rasterio.open(CLEAN / "population/children.tif") as raster:
-        profile, grid, names = raster.profile, raster.read(), raster.descriptions
-    grid = np.where(grid > 0, grid * np.float32(OLD_COUNT), grid).astype("float32")
+        profile, grid, names = raster.profile, raster.read().astype(float), raster.descriptions
+        lies_in = cells_in(subdistricts, raster)
+    for name, share in SINCE_THEN.items():
+        grid[:, lies_in[name]] *= share
     with rasterio.open(path, "w", **profile) as raster:
-        raster.write(grid)
+        raster.write(grid.astype("float32"))
         raster.descriptions = names
 
 
