@@ -1,7 +1,7 @@
 """Population files → origins: where children of each band live, and an account of everybody in the file.
 
-No child is lost or made: children in the file = children placed in units + children outside every unit. Nodata is not
-zero.
+No child is lost or made: children in the file = placed in units + outside every unit + in units without ground to live
+on. Nodata is not zero.
 """
 
 from collections.abc import Callable
