@@ -13,7 +13,7 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
-from cfc_geo.inputs.cells import Cells, read_cells
+from cfc_geo.inputs.cell_tables import Cells, read_cells
 from cfc_geo.inputs.census import read_census
 from cfc_geo.inputs.ground import Surroundings
 from cfc_geo.inputs.normalise import Area, project, swap_would_help

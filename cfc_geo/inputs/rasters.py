@@ -16,7 +16,7 @@ from pyproj import CRS
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import datum as datums
-from cfc_geo.inputs.cells import Cells
+from cfc_geo.inputs.cell_tables import Cells
 from cfc_geo.inputs.grids import EQUAL_AREA, MAX_RASTER_BYTES, Grid, centres, on_one_grid, squares
 from cfc_geo.inputs.normalise import positions
 from cfc_geo.inputs.raw import RawLayer, reading
