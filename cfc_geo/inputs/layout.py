@@ -138,7 +138,7 @@ def _joined(top: list[str], low: list[str], wanted: Wanted) -> list[str]:
     ]
     lone_group = any(grouped[at] and starts[at] and not wide[at] for at in range(width))
     needed = any(alone) or len(set(low) - {""}) < sum(grouped)
-    if not any(wide) or lone_group or not needed or any(is_number(name) for name in low if name):
+    if not any(wide) or lone_group or not needed or any(is_number(name) and not _role(name) for name in low if name):
         return []
     names, group = [], ""
     for above, below in zip(top, low, strict=True):
