@@ -130,6 +130,8 @@ def test_any_heading_is_matched_or_not_without_fail(heading: str) -> None:
         ("GCJ-02经度", "GCJ-02纬度", "gcj02"),
         ("经度（高德）", "纬度（高德）", "gcj02"),
         ("高德/经度", "高德/纬度", "gcj02"),
+        ("坐标/经度", "坐标/纬度", ""),
+        ("高德坐标/经度", "高德坐标/纬度", "gcj02"),
         ("百度经度", "百度纬度", "bd09"),
         ("bd09_lng", "bd09_lat", "bd09"),
         ("经度（WGS84）", "纬度（WGS84）", "wgs84"),
@@ -148,6 +150,29 @@ def test_the_pair_of_the_declared_datum_is_taken() -> None:
     assert coordinate_pairs(BOTH) == {"gcj02": ("高德经度", "高德纬度"), "": ("经度", "纬度")}
     for datum, lon in (("gcj02", "高德经度"), ("wgs84", "经度"), ("EPSG:4490", "经度"), (None, "经度")):
         assert match(table(*BOTH), datum=datum)[0]["lon"] == lon, datum
+
+
+def test_both_in_one_cell_are_split(tmp_path: Path) -> None:
+    from cfc_geo.inputs.read import read_layer
+
+    rows = [
+        ["id", "name", "location"],
+        ["B01", "甲", "120.65,28.01"],
+        ["B02", "合计", "120.66, 28.02"],
+        ["", "合计", ""],
+    ]
+    write_csv(tmp_path / "t.csv", rows)
+    findings = Findings()
+    raw = read_layer(tmp_path / "t.csv", "t.csv", None, findings)
+    assert raw is not None
+    columns, _ = match(raw, datum="gcj02")
+    assert columns == {"id": "id", "name": "name", "lon": "location/经度", "lat": "location/纬度"}
+    shapes = positions(raw, (columns["lon"], columns["lat"]), "wgs84", findings)
+    assert shapes is not None and shapes.x.tolist() == [120.65, 120.66] and shapes.y.tolist() == [28.01, 28.02]
+    assert [finding.code for finding in findings] == ["grid.totals_left_out", "grid.pairs_split"]
+    write_csv(tmp_path / "t.csv", [*rows[:2], ["B02", "乙", "见地图"]])
+    raw = read_layer(tmp_path / "t.csv", "t.csv", None, findings)
+    assert raw is not None and "lon" not in match(raw)[0]
 
 
 def test_degrees_win_over_a_sheet_and_two_pairs_of_one_kind_are_none() -> None:

@@ -101,6 +101,11 @@ def role_of(heading: str) -> str:
     return named or _axis(heading)[0]
 
 
+def is_pair(heading: str) -> bool:
+    """Whether a column is named as one that holds longitude and latitude in one cell."""
+    return {plain(heading), _without_datum(heading)[0]} & _tiers("lonlat")[0] != set()
+
+
 def plain(heading: str) -> str:
     """A heading without what does not change its meaning: width, case, spaces, asterisks, units in brackets."""
     folded = re.sub(r"[\s*]", "", unicodedata.normalize("NFKC", heading)).casefold()
@@ -108,8 +113,11 @@ def plain(heading: str) -> str:
 
 
 def _axis(heading: str) -> tuple[str, str, int]:
-    """For a heading of coordinates: lon or lat, the datum it states ("" none) and its tier; else "", "", 0."""
+    """For a heading of coordinates: lon or lat, the datum it states ("" none) and its tier; else "", "", 0. A group
+    that says no more than "coordinates" does not matter (坐标/经度)."""
     for base, datum in ((plain(heading), ""), _without_datum(heading)):
+        group, _, name = base.rpartition("/")
+        base = name if group in _tiers("lonlat")[0] or not group else base
         for axis in AXES:
             for tier, names in enumerate(_tiers(axis)):
                 if base in names:
@@ -123,7 +131,7 @@ def _without_datum(heading: str) -> tuple[str, str]:
     for word, datum in catalog.datum_words().items():
         if word in folded:
             rest = folded.replace(word, "", 1).replace("坐标系", "").replace("地图", "")
-            return re.sub(r"[()\[\]【】_\-/:.]", "", rest), datum
+            return re.sub(r"[()\[\]【】_\-:.]", "", rest).strip("/"), datum
     return folded, ""
 
 
