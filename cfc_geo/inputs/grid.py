@@ -169,7 +169,7 @@ def _role(name: str) -> str:
 
 
 def _tidy(cell: str) -> str:
-    return re.sub(r"\s*[\r\n]+\s*", "", cell).strip()
+    return "".join(line.strip() for line in cell.splitlines())
 
 
 def _cut(names: list[str]) -> list[str]:
@@ -232,8 +232,13 @@ def _is_placed(cell: str) -> bool:
 def _is_total_word(cell: str) -> bool:
     """合计, 总 计, 全区合计, 五马街道小计, 合计:, 共计12所: the word ends the cell, but for a number of something."""
     close = re.sub(r"\s", "", unicodedata.normalize("NFKC", cell)).casefold()
+    return bool(_total_pattern().fullmatch(close))
+
+
+@cache
+def _total_pattern() -> re.Pattern[str]:
     words = "|".join(sorted(catalog.cell_words("total")))
-    return bool(re.fullmatch(rf"[(]?[^/]{{0,12}}?({words})[)]?:?(\d+\D{{0,3}})?", close, re.ASCII))
+    return re.compile(rf"[(]?[^/]{{0,12}}?({words})[)]?:?(\d+\D{{0,3}})?", re.ASCII)
 
 
 def _is_figure(cell: str) -> bool:

@@ -45,7 +45,8 @@ def match_headings(
     several coordinate pairs the one of the declared datum is taken, else the one whose headings state none. A weak id
     such as 序号 is taken only if it is filled and unique. What was matched is a note.
     """
-    headings = [str(name) for name in raw.frame.columns if name != "geometry" and name not in given.values()]
+    named = {plain(heading) for heading in given.values()}
+    headings = [str(name) for name in raw.frame.columns if name != "geometry" and plain(str(name)) not in named]
     found: dict[str, str] = {}
     for role in roles:
         if role in given or role in AXES:
