@@ -96,6 +96,12 @@ def test_sessions_of_one_school_and_records_without_a_name_on_one_point() -> Non
     assert pairs(facilities, likeness=0.5) == {(0, 1), (2, 3)}
 
 
+def test_courts_side_by_side_are_two_and_drawn_twice_are_one() -> None:
+    courts = [shapely.box(x, 0, x + 20, 10) for x in (0, 20, 20.5)]
+    table = {"facility_id": list("abc"), "kind": "sports_ground", "name": "", "capacity": np.nan, "source": "f"}
+    assert pairs(gpd.GeoDataFrame(table, geometry=courts, crs=CRS)) == {(1, 2)}
+
+
 NAMES = st.sampled_from(["阳光", "阳光幼儿园", "阳光（东）", "月亮", "第一小学", "第二小学", ""])
 ROWS = st.lists(
     st.tuples(

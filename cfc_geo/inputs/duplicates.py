@@ -94,7 +94,9 @@ def find_duplicates(
     compared, which = np.unique(np.sort(np.column_stack([code[one], code[other]])), axis=0, return_inverse=True)
     alike = np.array([alikeness(words[a], words[b]) for a, b in compared.tolist()], dtype=float)[which.ravel()]
     named = np.array([bool(word) for word in cores], dtype=bool)
-    found = (alike >= likeness) | (~(named[one] & named[other]) & (distance_m <= SAME_POINT_M))
+    centres = shapely.centroid(shapes)
+    one_point = shapely.distance(centres[one], centres[other]) <= SAME_POINT_M  # courts side by side are two
+    found = (alike >= likeness) | (~(named[one] & named[other]) & one_point)
     pairs = pd.DataFrame(
         {"one": one, "other": other, "distance_m": distance_m, "likeness": alike, "same_kind": same_kind}
     )
