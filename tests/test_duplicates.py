@@ -166,8 +166,9 @@ def test_capacity_of_what_is_merged() -> None:
 
 def test_lists_of_the_plan_are_checked() -> None:
     facilities = layer(("a", "park", "甲", 0, 0, 1), ("b", "library", "甲", 900, 0, 1), ("c", "park", "甲", 0, 5, 1))
-    findings = Findings()
-    merged = merge_duplicates(facilities, rule(same=[["a", "b"], ["a", "zz"]], distinct=[["a", "c"]]), [], findings)
+    listed, findings = rule(same=[["a", "b"], ["a", "zz"]], distinct=[["a", "c"]]), Findings()
+    merged = merge_duplicates(facilities, listed, [], findings, plan_file="p.toml")
+    assert {finding.file for finding in findings} == {"p.toml"}
     assert [finding.code for finding in findings] == ["duplicates.no_such_id", "duplicates.kinds_differ"]
     assert merged.into == {}
 
