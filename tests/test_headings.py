@@ -260,3 +260,33 @@ def test_entrances_and_cells_need_no_columns_either(tmp_path: Path) -> None:
     study = read_study(load_plan(plan))
     assert sorted(study.origins["origin_id"]) == list("abcdef")
     assert study.entrances.set_index("facility_id").loc["P", "evidence"] == "given"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            'file = "data/parks.geojson"\n',
+            'file = "data/parks.geojson"\nheading_row = 2\n',
+            "parks.geojson: the content is",
+        ),
+        (
+            'columns = { id = "code"',
+            'entrances = { file = "data/gates.csv", datum = "wgs84" }\ncolumns = { id = "code"',
+            "gates.csv: no column says which facility",
+        ),
+        (
+            'columns = { id = "编号"',
+            'heading_row = 99\ncolumns = { id = "编号"',
+            "facilities.csv, row 99: the row that",
+        ),
+    ],
+)
+def test_what_a_block_cannot_say_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, words: str
+) -> None:
+    plan = write_toy(tmp_path, PLAN.replace(old, new))
+    write_csv(tmp_path / "data/gates.csv", [["门", "经度", "纬度"], ["P", *lonlat(900, 20)]])
+    assert main(["check", str(plan), "--lang", "en"]) == 1
+    told = capsys.readouterr().err
+    assert words in told and told.count("error:") == 1, told
