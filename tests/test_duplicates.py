@@ -94,6 +94,8 @@ def test_sessions_of_one_school_and_records_without_a_name_on_one_point() -> Non
         ("r", "playground", "", 50, 9, np.nan),
     )
     assert pairs(facilities, likeness=0.5) == {(0, 1), (2, 3)}
+    merged = merge_duplicates(facilities, rule(within_m=10, likeness=0.5), [], Findings())
+    assert merged.into == {}, "stages of one school stay two, and records without a name are never merged by rule"
 
 
 def test_courts_side_by_side_are_two_and_drawn_twice_are_one() -> None:
