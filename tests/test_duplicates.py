@@ -94,6 +94,14 @@ def test_sessions_of_one_school_and_records_without_a_name_on_one_point() -> Non
         ("r", "playground", "", 50, 9, np.nan),
     )
     assert pairs(facilities, likeness=0.5) == {(0, 1), (2, 3)}
+    merged = merge_duplicates(facilities, rule(within_m=10, likeness=0.5), [], Findings())
+    assert merged.into == {}, "stages of one school stay two, and records without a name are never merged by rule"
+
+
+def test_courts_side_by_side_are_two_and_drawn_twice_are_one() -> None:
+    courts = [shapely.box(x, 0, x + 20, 10) for x in (0, 20, 20.5)]
+    table = {"facility_id": list("abc"), "kind": "sports_ground", "name": "", "capacity": np.nan, "source": "f"}
+    assert pairs(gpd.GeoDataFrame(table, geometry=courts, crs=CRS)) == {(1, 2)}
 
 
 NAMES = st.sampled_from(["阳光", "阳光幼儿园", "阳光（东）", "月亮", "第一小学", "第二小学", ""])
@@ -160,8 +168,9 @@ def test_capacity_of_what_is_merged() -> None:
 
 def test_lists_of_the_plan_are_checked() -> None:
     facilities = layer(("a", "park", "甲", 0, 0, 1), ("b", "library", "甲", 900, 0, 1), ("c", "park", "甲", 0, 5, 1))
-    findings = Findings()
-    merged = merge_duplicates(facilities, rule(same=[["a", "b"], ["a", "zz"]], distinct=[["a", "c"]]), [], findings)
+    listed, findings = rule(same=[["a", "b"], ["a", "zz"]], distinct=[["a", "c"]]), Findings()
+    merged = merge_duplicates(facilities, listed, [], findings, plan_file="p.toml")
+    assert {finding.file for finding in findings} == {"p.toml"}
     assert [finding.code for finding in findings] == ["duplicates.no_such_id", "duplicates.kinds_differ"]
     assert merged.into == {}
 

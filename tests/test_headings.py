@@ -130,6 +130,8 @@ def test_any_heading_is_matched_or_not_without_fail(heading: str) -> None:
         ("GCJ-02经度", "GCJ-02纬度", "gcj02"),
         ("经度（高德）", "纬度（高德）", "gcj02"),
         ("高德/经度", "高德/纬度", "gcj02"),
+        ("坐标/经度", "坐标/纬度", ""),
+        ("高德坐标/经度", "高德坐标/纬度", "gcj02"),
         ("百度经度", "百度纬度", "bd09"),
         ("bd09_lng", "bd09_lat", "bd09"),
         ("经度（WGS84）", "纬度（WGS84）", "wgs84"),
@@ -148,6 +150,29 @@ def test_the_pair_of_the_declared_datum_is_taken() -> None:
     assert coordinate_pairs(BOTH) == {"gcj02": ("高德经度", "高德纬度"), "": ("经度", "纬度")}
     for datum, lon in (("gcj02", "高德经度"), ("wgs84", "经度"), ("EPSG:4490", "经度"), (None, "经度")):
         assert match(table(*BOTH), datum=datum)[0]["lon"] == lon, datum
+
+
+def test_both_in_one_cell_are_split(tmp_path: Path) -> None:
+    from cfc_geo.inputs.read import read_layer
+
+    rows = [
+        ["id", "name", "location"],
+        ["B01", "甲", "120.65,28.01"],
+        ["B02", "合计", "120.66, 28.02"],
+        ["", "合计", ""],
+    ]
+    write_csv(tmp_path / "t.csv", rows)
+    findings = Findings()
+    raw = read_layer(tmp_path / "t.csv", "t.csv", None, findings)
+    assert raw is not None
+    columns, _ = match(raw, datum="gcj02")
+    assert columns == {"id": "id", "name": "name", "lon": "location/经度", "lat": "location/纬度"}
+    shapes = positions(raw, (columns["lon"], columns["lat"]), "wgs84", findings)
+    assert shapes is not None and shapes.x.tolist() == [120.65, 120.66] and shapes.y.tolist() == [28.01, 28.02]
+    assert [finding.code for finding in findings] == ["grid.totals_left_out", "grid.pairs_split"]
+    write_csv(tmp_path / "t.csv", [*rows[:2], ["B02", "乙", "见地图"]])
+    raw = read_layer(tmp_path / "t.csv", "t.csv", None, findings)
+    assert raw is not None and "lon" not in match(raw)[0]
 
 
 def test_degrees_win_over_a_sheet_and_two_pairs_of_one_kind_are_none() -> None:
@@ -235,3 +260,33 @@ def test_entrances_and_cells_need_no_columns_either(tmp_path: Path) -> None:
     study = read_study(load_plan(plan))
     assert sorted(study.origins["origin_id"]) == list("abcdef")
     assert study.entrances.set_index("facility_id").loc["P", "evidence"] == "given"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            'file = "data/parks.geojson"\n',
+            'file = "data/parks.geojson"\nheading_row = 2\n',
+            "parks.geojson: the content is",
+        ),
+        (
+            'columns = { id = "code"',
+            'entrances = { file = "data/gates.csv", datum = "wgs84" }\ncolumns = { id = "code"',
+            "gates.csv: no column says which facility",
+        ),
+        (
+            'columns = { id = "编号"',
+            'heading_row = 99\ncolumns = { id = "编号"',
+            "facilities.csv, row 99: the row that",
+        ),
+    ],
+)
+def test_what_a_block_cannot_say_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, words: str
+) -> None:
+    plan = write_toy(tmp_path, PLAN.replace(old, new))
+    write_csv(tmp_path / "data/gates.csv", [["门", "经度", "纬度"], ["P", *lonlat(900, 20)]])
+    assert main(["check", str(plan), "--lang", "en"]) == 1
+    told = capsys.readouterr().err
+    assert words in told and told.count("error:") == 1, told

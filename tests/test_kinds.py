@@ -106,7 +106,7 @@ def test_unknown_and_ambiguous_words_are_refused_with_suggestions(
     plan = with_words(tmp_path, ["中学", "托育乐园", "镇中心幼儿园"])
     assert main(["check", str(plan), "--lang", "zh"]) == 1
     told = capsys.readouterr().err
-    assert "第 5 行：“中学”可能是：初中、高中" in told and '"中学" = "……"' in told
+    assert "第 5 行：“中学”可能是：初中、高中" in told and '"中学" = "……"（middle_school、high_school 之一）' in told
     assert "第 6 行" in told and "托育" in told
     assert "2 处" in told, told
 

@@ -434,7 +434,9 @@ def test_dates_in_every_writing_are_one_date(day: datetime.date) -> None:
     assert read_date(f"{day.year}年{day.month}月") == f"{day:%Y-%m}"
 
 
-@pytest.mark.parametrize("cell", ["9月", "24/9/1", "2024-13-01", "20240931", "不详", "建成", "3", "12345678"])
+@pytest.mark.parametrize(
+    "cell", ["9月", "24/9/1", "2024-13-01", "20240931", "不详", "建成", "3", "12345678", "1" * 9_000]
+)
 def test_what_is_no_date_is_none(cell: str) -> None:
     assert read_date(cell) == ""
 

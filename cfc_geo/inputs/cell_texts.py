@@ -69,7 +69,7 @@ def read_date(text: str) -> str:
     Whole numbers of five digits are Excel's count of days.
     """
     told = unicodedata.normalize("NFKC", text).strip()
-    if told.isdecimal() and SERIALS[0] <= int(told) <= SERIALS[1] and len(told) == 5:
+    if len(told) == 5 and told.isdecimal() and SERIALS[0] <= int(told) <= SERIALS[1]:
         return (EXCEL_EPOCH + timedelta(days=int(told))).isoformat()
     found = DATE_DIGITS.fullmatch(told) or DATE.fullmatch(told)
     parts = [int(part) for part in found.groups() if part] if found else []

@@ -42,22 +42,28 @@ class Merged:
 
 
 def merge_duplicates(
-    facilities: gpd.GeoDataFrame, rule: Duplicates | None, place_names: Sequence[str], findings: Findings
+    facilities: gpd.GeoDataFrame,
+    rule: Duplicates | None,
+    place_names: Sequence[str],
+    findings: Findings,
+    *,
+    plan_file: str = "",
 ) -> Merged:
     """Report pairs of records that may be one facility, and merge those of which the plan says so.
 
     `facilities`: facility_id, kind, name, capacity, source and geometry in metres, ids unique, the first of two the
-    one that is kept. `place_names` are names of units, which say nothing in the name of a facility.
+    one that is kept. `place_names` are names of units, which say nothing in the name of a facility. Errors, of
+    `plan_file`: ids that are not there, ids of different kinds.
     """
     within_m = WITHIN_M if rule is None or rule.within_m is None else max(rule.within_m, WITHIN_M)
     likeness = LIKENESS if rule is None or rule.likeness is None else min(rule.likeness, LIKENESS)
     pairs = find_duplicates(facilities, place_names, within_m=within_m, likeness=likeness)
     ids = facilities["facility_id"].to_numpy(dtype=object)
-    apart = _listed(rule.distinct if rule else [], ids, findings)
+    apart = _listed(rule.distinct if rule else [], ids, plan_file, findings)
     together = [(one, other) not in apart for one, other in zip(pairs["one"], pairs["other"], strict=True)]
     pairs = pairs.loc[np.array(together, dtype=bool)]
-    listed = _listed(rule.same if rule else [], ids, findings)
-    listed = {pair for pair in listed if _of_one_kind(facilities, pair, findings)}
+    listed = _listed(rule.same if rule else [], ids, plan_file, findings)
+    listed = {pair for pair in listed if _of_one_kind(facilities, pair, plan_file, findings)}
     ruled = set()
     if rule is not None and rule.within_m is not None and rule.likeness is not None:
         meets = (pairs["distance_m"] <= rule.within_m) & (pairs["likeness"] >= rule.likeness) & pairs["same_kind"]
@@ -98,7 +104,9 @@ def find_duplicates(
     compared, which = np.unique(np.sort(np.column_stack([code[one], code[other]])), axis=0, return_inverse=True)
     alike = np.array([alikeness(words[a], words[b]) for a, b in compared.tolist()], dtype=float)[which.ravel()]
     named = np.array([bool(word) for word in cores], dtype=bool)
-    found = (alike >= likeness) | (~(named[one] & named[other]) & (distance_m <= SAME_POINT_M))
+    centres = shapely.centroid(shapes)
+    one_point = shapely.distance(centres[one], centres[other]) <= SAME_POINT_M  # courts side by side are two
+    found = (alike >= likeness) | (~(named[one] & named[other]) & one_point)
     pairs = pd.DataFrame(
         {"one": one, "other": other, "distance_m": distance_m, "likeness": alike, "same_kind": same_kind}
     )
@@ -155,20 +163,22 @@ def _root(facility_id: str) -> str:
     return found["root"] if found else ""
 
 
-def _listed(groups: Sequence[Sequence[str]], ids: np.ndarray, findings: Findings) -> set[tuple[int, int]]:
+def _listed(
+    groups: Sequence[Sequence[str]], ids: np.ndarray, plan_file: str, findings: Findings
+) -> set[tuple[int, int]]:
     """Pairs of positions of the ids that the plan lists together; an error names ids that are not there."""
     position = {facility_id: at for at, facility_id in enumerate(ids.tolist())}
     if absent := sorted({name for group in groups for name in group if name not in position}):
-        findings.error("duplicates.no_such_id", "", ids=absent[:8])
+        findings.error("duplicates.no_such_id", plan_file, ids=absent[:8])
     found = [sorted({position[name] for name in group if name in position}) for group in groups]
     return {(one, other) for group in found for at, one in enumerate(group) for other in group[at + 1 :]}
 
 
-def _of_one_kind(facilities: gpd.GeoDataFrame, pair: tuple[int, int], findings: Findings) -> bool:
+def _of_one_kind(facilities: gpd.GeoDataFrame, pair: tuple[int, int], plan_file: str, findings: Findings) -> bool:
     kinds = facilities["kind"].to_numpy()[list(pair)]
     if kinds[0] != kinds[1]:
         ids = facilities["facility_id"].to_numpy()[list(pair)].tolist()
-        findings.error("duplicates.kinds_differ", "", ids=ids, kinds=kinds.tolist())
+        findings.error("duplicates.kinds_differ", plan_file, ids=ids, kinds=kinds.tolist())
     return bool(kinds[0] == kinds[1])
 
 

@@ -83,7 +83,8 @@ def read_facilities(
     facilities = gpd.GeoDataFrame(_with_attributes(facilities), crs=area.crs)
     kept = Merged(facilities, {})
     if facilities["facility_id"].is_unique:
-        kept = merge_duplicates(facilities, plan.duplicates, units["name"].tolist(), findings)
+        names = units["name"].tolist()
+        kept = merge_duplicates(facilities, plan.duplicates, names, findings, plan_file=plan.file.name)
     facilities, given = kept.facilities, given.assign(facility_id=given["facility_id"].replace(kept.into))
     if facilities.empty:
         findings.warning("facilities.none", " + ".join(dict.fromkeys(block.file for block in plan.facilities)))

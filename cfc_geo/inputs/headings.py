@@ -46,7 +46,8 @@ def match_headings(
     several coordinate pairs the one of the declared datum is taken, else the one whose headings state none. A weak id
     such as 序号 is taken only if it is filled and unique. What was matched is a note.
     """
-    headings = [str(name) for name in raw.frame.columns if name != "geometry" and name not in given.values()]
+    named = {plain(heading) for heading in given.values()}
+    headings = [str(name) for name in raw.frame.columns if name != "geometry" and plain(str(name)) not in named]
     found: dict[str, str] = {}
     for role in roles:
         if role in given or role in AXES:
@@ -102,6 +103,11 @@ def role_of(heading: str) -> str:
     return named or _axis(heading)[0] or ("people" if read_heading(heading) else "")
 
 
+def is_pair(heading: str) -> bool:
+    """Whether a column is named as one that holds longitude and latitude in one cell."""
+    return {plain(heading), _without_datum(heading)[0]} & _tiers("lonlat")[0] != set()
+
+
 def plain(heading: str) -> str:
     """A heading without what does not change its meaning: width, case, spaces, asterisks, units in brackets."""
     folded = re.sub(r"[\s*]", "", unicodedata.normalize("NFKC", heading)).casefold()
@@ -109,8 +115,11 @@ def plain(heading: str) -> str:
 
 
 def _axis(heading: str) -> tuple[str, str, int]:
-    """For a heading of coordinates: lon or lat, the datum it states ("" none) and its tier; else "", "", 0."""
+    """For a heading of coordinates: lon or lat, the datum it states ("" none) and its tier; else "", "", 0. A group
+    that says no more than "coordinates" does not matter (坐标/经度)."""
     for base, datum in ((plain(heading), ""), _without_datum(heading)):
+        group, _, name = base.rpartition("/")
+        base = name if group in _tiers("lonlat")[0] or not group else base
         for axis in AXES:
             for tier, names in enumerate(_tiers(axis)):
                 if base in names:
@@ -124,7 +133,7 @@ def _without_datum(heading: str) -> tuple[str, str]:
     for word, datum in catalog.datum_words().items():
         if word in folded:
             rest = folded.replace(word, "", 1).replace("坐标系", "").replace("地图", "")
-            return re.sub(r"[()\[\]【】_\-/:.]", "", rest), datum
+            return re.sub(r"[()\[\]【】_\-:.]", "", rest).strip("/"), datum
     return folded, ""
 
 

@@ -119,7 +119,8 @@ def _refuse_unknown(
     for word in unknown[:SHOWN_WORDS]:
         rows = raw.rows(words == word)
         if meant[word].choices:
-            findings.error("kinds.ambiguous", raw.file, rows, word=word, kinds=list(meant[word].choices))
+            choices = list(meant[word].choices)
+            findings.error("kinds.ambiguous", raw.file, rows, word=word, kinds=choices, ids=choices)
             continue
         known = _catalogue_words()
         near = difflib.get_close_matches(_folded(word), known, n=1, cutoff=0.3)

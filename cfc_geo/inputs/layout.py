@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 
 import numpy as np
@@ -17,7 +17,7 @@ import pandas as pd
 from cfc_geo import catalog
 from cfc_geo.errors import Findings, Rows
 from cfc_geo.inputs.cell_texts import is_number, read_numbers
-from cfc_geo.inputs.headings import AXES, Wanted, plain, role_of
+from cfc_geo.inputs.headings import AXES, Wanted, is_pair, plain, role_of
 from cfc_geo.inputs.raw import RawLayer
 
 MAX_ROWS = 1_000_000
@@ -28,6 +28,7 @@ SEARCHED_ROWS = 30
 SURE_SCORE = (0, 2)
 """A row below the first filled one is a heading only if the plan names one of its cells or the catalogue knows two."""
 SECTION = re.compile(r"[(]?[一二三四五六七八九十]+[)]?[、.,:]")
+PAIR = r"^(-?\d+(?:\.\d+)?)\s*[,;、\s]\s*(-?\d+(?:\.\d+)?)$"
 CLOSING_DATE = re.compile(r"\d{4}年(\d{1,2}月)?(\d{1,2}日)?")
 SUM_TOLERANCE = 1e-6
 
@@ -104,6 +105,7 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
     _check_totals(grid, heading, roles, cells, left_out, findings)
     frame = pd.DataFrame(cells, columns=names, dtype=str).loc[:, [bool(name) for name in names]]
     merged = {names[column]: mask for column, mask in shared.items() if names[column]}
+    frame = _with_pairs_split(grid, frame, findings)
     return RawLayer(grid.file, grid.format, frame, None, "row", positions + 1, grid.sheet, merged)
 
 
@@ -167,7 +169,7 @@ def _role(name: str) -> str:
 
 
 def _tidy(cell: str) -> str:
-    return re.sub(r"\s*[\r\n]+\s*", "", cell).strip()
+    return "".join(line.strip() for line in cell.splitlines())
 
 
 def _cut(names: list[str]) -> list[str]:
@@ -199,13 +201,13 @@ def _note_heading(grid: Grid, heading: Heading, findings: Findings) -> None:
 
 def _left_out(grid: Grid, heading: Heading, roles: list[str], below: list[tuple[int, list[str]]]) -> dict[int, str]:
     """Position → what it is (total, note, section, heading), for rows that are no records."""
-    places = [at for at, role in enumerate(roles) if role in AXES]
+    places = [at for at, role in enumerate(roles) if role in (*AXES, "lonlat")]
     titles = {r0 for (r0, c0), (r1, c1) in grid.merged if r0 == r1 and c1 - c0 + 1 >= min(3, len(roles))}
     names = [name for name in heading.names if name]
     found = {}
     last = next((position for position, row in reversed(below) if sum(bool(cell.strip()) for cell in row) > 1), -1)
     for position, row in below:
-        if any(at < len(row) and is_number(row[at]) for at in places):
+        if any(at < len(row) and _is_placed(row[at]) for at in places):
             continue
         cells = [unicodedata.normalize("NFKC", cell).strip() for cell in row]
         filled = [cell for cell in cells if cell]
@@ -223,11 +225,20 @@ def _left_out(grid: Grid, heading: Heading, roles: list[str], below: list[tuple[
     return found
 
 
+def _is_placed(cell: str) -> bool:
+    return is_number(cell) or bool(re.match(PAIR, cell.strip(), re.ASCII))
+
+
 def _is_total_word(cell: str) -> bool:
     """合计, 总 计, 全区合计, 五马街道小计, 合计:, 共计12所: the word ends the cell, but for a number of something."""
     close = re.sub(r"\s", "", unicodedata.normalize("NFKC", cell)).casefold()
+    return bool(_total_pattern().fullmatch(close))
+
+
+@cache
+def _total_pattern() -> re.Pattern[str]:
     words = "|".join(sorted(catalog.cell_words("total")))
-    return bool(re.fullmatch(rf"[(]?[^/]{{0,12}}?({words})[)]?:?(\d+\D{{0,3}})?", close, re.ASCII))
+    return re.compile(rf"[(]?[^/]{{0,12}}?({words})[)]?:?(\d+\D{{0,3}})?", re.ASCII)
 
 
 def _is_figure(cell: str) -> bool:
@@ -277,6 +288,19 @@ def _check_totals(
         if counted and roles[at] not in ("id", *AXES) and abs(found - stated[at]) > SUM_TOLERANCE * max(found, 1):
             rows, name = grid.at([totals[0] + 1]), heading.names[at]
             findings.warning("grid.total_differs", grid.file, rows, column=name, stated=float(stated[at]), found=found)
+
+
+def _with_pairs_split(grid: Grid, frame: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    """With two more columns, `<heading>/经度` and `<heading>/纬度`, for each of which all cells hold both."""
+    added: dict[str, pd.Series] = {}
+    for heading in filter(is_pair, frame.columns):
+        cells = frame[heading].map(partial(unicodedata.normalize, "NFKC")).str.strip()
+        found = cells.str.extract(PAIR)
+        names = [f"{heading}/经度", f"{heading}/纬度"]
+        if (found[0].notna() | (cells == "")).all() and found[0].notna().any() and not set(names) & set(frame.columns):
+            findings.note("grid.pairs_split", grid.file, grid.at([]), column=heading, columns=names)
+            added |= dict(zip(names, [found[0].fillna(""), found[1].fillna("")], strict=True))
+    return frame.assign(**added)
 
 
 # ----------------------------------------------------------------------------------------------------- merged cells

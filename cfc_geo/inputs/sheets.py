@@ -28,7 +28,7 @@ SHOWN_LINES = 50
 SHEET_ROW = re.compile(rb"<(?:[\w.-]+:)?row[\s/>]")
 SHEET_CELL = re.compile(rb"<(?:[\w.-]+:)?c[\s/>]")
 SHEET_REFERENCE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})(\d{1,7})["']""")
-SHEET_FAULT = re.compile(rb"""<(?:[\w.-]+:)?c\s[^>]*\bt\s*=\s*["']e["']""")
+SHEET_FAULT = re.compile(rb"""<(?:[\w.-]+:)?c\s[^<>]{0,200}?\bt\s*=\s*["']e["']""")
 
 
 def read_csv(path: Path, file: str, wanted: Wanted, findings: Findings) -> RawLayer | None:
