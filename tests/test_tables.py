@@ -274,6 +274,12 @@ def test_the_plan_can_fix_the_row_of_the_heading(tmp_path: Path) -> None:
     assert codes(findings) == ["grid.no_heading_row"]
 
 
+def test_one_known_word_in_a_record_does_not_make_it_a_heading(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", [["甲", "乙"], ["1", "位置"], ["2", "街道"]])
+    assert read(tmp_path / "t.csv", Findings()).numbers.tolist() == [2, 3]
+    assert read(tmp_path / "t.csv", Findings(), wanted=Wanted({"name": "位置"})).numbers.tolist() == [3]
+
+
 def test_groups_with_equal_lower_names_are_joined(tmp_path: Path) -> None:
     rows: list[list[object]] = [
         ["编号", "高德", "", "百度", "", "学位"],
