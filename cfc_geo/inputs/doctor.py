@@ -161,10 +161,13 @@ def _moved(xy: np.ndarray) -> np.ndarray:
     return np.asarray(xy[step % len(xy)] + move[:, None, :])
 
 
-def _nearest_m(tree: shapely.STRtree, xy: np.ndarray) -> np.ndarray:
-    """The distance of every place (… × 2) to the nearest shape of the tree, 0 inside one."""
+def _nearest_m(tree: shapely.STRtree, xy: np.ndarray, within_m: float | None = None) -> np.ndarray:
+    """The distance of every place (… × 2) to the nearest shape of the tree, 0 inside one; inf beyond `within_m`."""
     points = shapely.points(xy.reshape(-1, 2))
-    return np.asarray(tree.query_nearest(points, all_matches=False, return_distance=True)[1].reshape(xy.shape[:-1]))
+    (point, _), distance_m = tree.query_nearest(points, max_distance=within_m, all_matches=False, return_distance=True)
+    found = np.full(len(points), np.inf)
+    found[point] = distance_m
+    return found.reshape(xy.shape[:-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +185,10 @@ def _distances(xy: np.ndarray, evidence: Evidence) -> list[_Compared]:
     moved = _moved(xy)
     layers = [(evidence.streets, _shapes_by_street()), (evidence.buildings, _shapes_by_building())]
     trees = [(shapely.STRtree(layer), shapes) for layer, shapes in layers if len(layer)]
-    compared = [_Compared(_nearest_m(tree, xy), _nearest_m(tree, moved), shapes) for tree, shapes in trees]
+    far_m = float(EDGES_M[-1])
+    compared = [
+        _Compared(_nearest_m(tree, xy, far_m), _nearest_m(tree, moved, far_m), shapes) for tree, shapes in trees
+    ]
     return [one for one in compared if np.mean(one.moved_m < EDGES_M[-1]) >= LEAST_NEAR]
 
 

@@ -16,10 +16,17 @@ import shapely
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.doctor import CERTAIN, Diagnosis, Evidence, diagnose
 from cfc_geo.inputs.facilities import FacilityLayers
+from cfc_geo.inputs.normalise import positions, project
+from cfc_geo.inputs.read import read_layer, sniff
 from cfc_geo.inputs.readings import DEGREES, Reading, in_china, shift_declared
+from cfc_geo.inputs.records import check_records
 from cfc_geo.plan import FileSource, Plan
 
 OUTLINE_EVERY_M = 100.0
+SAME_M = 50.0
+"""Two readings that differ by less, in the median, are one."""
+OFF_THE_SHEET_M = 1e9
+"""What a projection cannot show lies nowhere near."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +74,7 @@ def examine_datums(
     findings: Findings,
 ) -> None:
     """Weigh every layer of the plan; notes, warnings and errors go to `findings`."""
+    _examine_records(plan, units, findings)
     against: list[tuple[str, Reading]] = []
     agreeing = 0
     for layer in _layers_of(plan, units, origins, layers):
@@ -80,6 +88,18 @@ def examine_datums(
         findings.warning("doctor.streets_suspect", plan.streets.file, files=sorted({file for file, _ in against}))
     elif against and agreeing:
         findings.warning("doctor.layers_differ", plan.streets.file, files=sorted({file for file, _ in against}))
+
+
+def _examine_records(plan: Plan, units: gpd.GeoDataFrame, findings: Findings) -> None:
+    """The records of every facility table and point layer, read once more for the columns that tables do not keep."""
+    said_before = Findings()
+    for block in plan.facilities:
+        path = plan.path(block.file)
+        raw = None if sniff(path) in ("osm", "pbf") else read_layer(path, block.file, block.layer, said_before)
+        lonlat = block.columns.lon, block.columns.lat
+        shapes = None if raw is None else positions(raw, lonlat, block.datum, said_before)
+        if raw is not None and shapes is not None and (shapes.geom_type == "Point").all():
+            check_records(raw, project(shapes, str(units.crs)), lonlat, units, findings)
 
 
 def _layers_of(
@@ -120,16 +140,31 @@ def places_of(layer: Layer, ground: Ground) -> dict[Reading, np.ndarray]:
     if not in_china(lon, lat):
         return {Reading("wgs84"): projected(lon, lat, ground.crs)}
     read = {Reading(datum): shift_declared(lon, lat, layer.datum, datum) for datum in DEGREES}
+    places = {reading: projected(*place, ground.crs) for reading, place in read.items()}
+    return with_shifted_streets(places, lon, lat, layer.datum, ground)
+
+
+def with_shifted_streets(
+    places: dict[Reading, np.ndarray], lon: np.ndarray, lat: np.ndarray, declared: str, ground: Ground
+) -> dict[Reading, np.ndarray]:
+    """`places` and where points at WGS84 degrees would be among streets that are not in the datum they are read in.
+
+    To move the streets from where they are read to where a datum puts them is to move the points back. Where that is
+    what another datum of the points would do, nobody can tell the two apart, and the simpler reading stands for both.
+    """
+    found = dict(places)
     for datum in DEGREES:
         if datum != ground.street_datum:
-            # Moving the streets from where they are read to where `datum` puts them is moving the points back.
-            read[Reading(layer.datum, streets=datum)] = shift_declared(lon, lat, datum, ground.street_datum)
-    return {reading: projected(*place, ground.crs) for reading, place in read.items()}
+            xy = projected(*shift_declared(lon, lat, datum, ground.street_datum), ground.crs)
+            if all(np.median(np.hypot(*(xy - other).T)) > SAME_M for other in places.values()):
+                found[Reading(declared, streets=datum)] = xy
+    return found
 
 
 def projected(lon: np.ndarray, lat: np.ndarray, crs: str) -> np.ndarray:
     """WGS84 degrees as coordinates (n × 2) of `crs`."""
-    return np.asarray(gpd.GeoSeries.from_xy(lon, lat, crs="EPSG:4326").to_crs(crs).get_coordinates(), dtype=float)
+    xy = gpd.GeoSeries.from_xy(lon, lat, crs="EPSG:4326").to_crs(crs).get_coordinates().to_numpy(dtype=float)
+    return np.where(np.isfinite(xy), xy, OFF_THE_SHEET_M)
 
 
 def _report(layer: Layer, diagnosis: Diagnosis, plan: Plan, findings: Findings) -> None:
@@ -137,19 +172,28 @@ def _report(layer: Layer, diagnosis: Diagnosis, plan: Plan, findings: Findings) 
     if not len(layer.lonlat):
         return
     if verdict is None:
-        findings.note(f"doctor.cannot_tell_{diagnosis.reason}", layer.file, points=diagnosis.points)
+        findings.note(
+            {
+                "few": "doctor.cannot_tell_few",
+                "no_evidence": "doctor.cannot_tell_no_evidence",
+                "alike": "doctor.cannot_tell_alike",
+                "elsewhere": "doctor.cannot_tell_elsewhere",
+                "no_rival": "doctor.cannot_tell_no_rival",
+            }[diagnosis.reason],
+            layer.file,
+            points=diagnosis.points,
+        )
         return
     said = _said(layer, diagnosis, plan)
+    streets = bool(verdict.streets)
     if verdict == declared:
         findings.note("doctor.agrees", layer.file, **said)
-        return
-    which = "streets" if verdict.streets else "points"
-    if layer.block.trust_datum or plan.streets.trust_datum:
-        findings.warning(f"doctor.trusted_{which}", layer.file, **said)
+    elif layer.block.trust_datum or plan.streets.trust_datum:
+        findings.warning("doctor.trusted_streets" if streets else "doctor.trusted_points", layer.file, **said)
     elif diagnosis.weighed[0].probability >= CERTAIN and layer.firm:
-        findings.error(f"doctor.contradicted_{which}", layer.file, **said)
+        findings.error("doctor.contradicted_streets" if streets else "doctor.contradicted_points", layer.file, **said)
     else:
-        findings.warning(f"doctor.leans_{which}", layer.file, **said)
+        findings.warning("doctor.leans_streets" if streets else "doctor.leans_points", layer.file, **said)
 
 
 def _said(layer: Layer, diagnosis: Diagnosis, plan: Plan) -> dict[str, Any]:
@@ -170,4 +214,4 @@ def _said(layer: Layer, diagnosis: Diagnosis, plan: Plan) -> dict[str, Any]:
 
 def percent(probability: float) -> float:
     """A probability as per cent, never rounded up to certainty."""
-    return float(np.floor(probability * 1000) / 10)
+    return min(float(np.floor(probability * 1000) / 10), 99.9)
