@@ -220,6 +220,8 @@ def _told(told: "Consultation", lang: str) -> Iterator[str]:
     verdict = found.verdict
     yield tell(f"reason_{found.reason or 'evidence'}")
     if verdict is None:
+        if found.weighed and all(row.reading.swapped for row in found.weighed) and found.reason != "swapped":
+            yield tell("reason_swapped")
         yield tell("cannot_tell")
         return
     yield tell("verdict", reading=_reading_name(verdict, lang))

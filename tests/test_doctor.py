@@ -268,6 +268,12 @@ def test_shifted_streets_are_a_disagreement_not_a_fault_of_the_points(tmp_path: 
     assert (one.values["actual"], one.values["streets"]) == ("gcj02", "streets.geojson")
 
 
+def test_cells_and_the_outlines_of_units_are_weighed_too(tmp_path: Path) -> None:
+    findings = check_plan(load_plan(write_town(tmp_path)))
+    weighed = {one.file: one.code for one in findings if one.code.startswith("doctor.")}
+    assert weighed["cells.csv"] == "doctor.agrees" and "units.geojson" in weighed
+
+
 def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert main(["--lang", "en", "datum", *arguments]) == 0
     return capsys.readouterr().out
@@ -317,6 +323,13 @@ def test_a_file_without_coordinates_is_a_fault(
         path.write_bytes(content)
     assert main(["--lang", "en", "datum", str(path)]) == 1
     assert "points.csv" in capsys.readouterr().err
+
+
+def test_swapped_columns_show_even_where_the_datum_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = write_town(tmp_path)
+    write_csv(tmp_path / "two.csv", [["经度", "纬度"], *written("gcj02", 2)[:, ::-1].tolist()])
+    told = ask(capsys, str(tmp_path / "two.csv"), "--plan", str(plan))
+    assert "too few" in told and "have changed places" in told and "cannot tell" in told
 
 
 def test_outside_china_there_is_nothing_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

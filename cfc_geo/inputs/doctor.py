@@ -10,7 +10,7 @@ what the doctor gets wrong.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from math import exp, log, pi, sqrt
 from statistics import NormalDist
 
@@ -53,6 +53,11 @@ class Evidence:
     streets: np.ndarray
     buildings: np.ndarray
     place: shapely.Geometry | None = None
+
+    @cached_property
+    def trees(self) -> tuple[shapely.STRtree, shapely.STRtree]:
+        """The streets and the buildings, each as a tree that finds the nearest, built once for all layers."""
+        return shapely.STRtree(self.streets), shapely.STRtree(self.buildings)
 
 
 @dataclass(frozen=True)
@@ -129,11 +134,12 @@ def _by_numbers(
 def _table(
     readings: list[Reading], xy: np.ndarray, evidence: Evidence, score: np.ndarray, probability: np.ndarray
 ) -> tuple[Weighed, ...]:
+    streets, buildings = evidence.trees
     rows = [
         Weighed(
             reading,
-            _median_m(xy[row], evidence.streets),
-            _median_m(xy[row], evidence.buildings),
+            _median_m(streets, xy[row]),
+            _median_m(buildings, xy[row]),
             _inside(xy[row], evidence),
             float(score[row]),
             float(probability[row]),
@@ -183,11 +189,11 @@ class _Compared:
 def _distances(xy: np.ndarray, evidence: Evidence) -> list[_Compared]:
     """The distances to each layer that comes near enough to tell anything."""
     moved = _moved(xy)
-    layers = [(evidence.streets, _shapes_by_street()), (evidence.buildings, _shapes_by_building())]
-    trees = [(shapely.STRtree(layer), shapes) for layer, shapes in layers if len(layer)]
-    far_m = float(EDGES_M[-1])
+    far_m, shapes = float(EDGES_M[-1]), (_shapes_by_street(), _shapes_by_building())
     compared = [
-        _Compared(_nearest_m(tree, xy, far_m), _nearest_m(tree, moved, far_m), shapes) for tree, shapes in trees
+        _Compared(_nearest_m(tree, xy, far_m), _nearest_m(tree, moved, far_m), likely)
+        for tree, likely in zip(evidence.trees, shapes, strict=True)
+        if len(tree)
     ]
     return [one for one in compared if np.mean(one.moved_m < EDGES_M[-1]) >= LEAST_NEAR]
 
@@ -257,8 +263,8 @@ def _probabilities(score: np.ndarray) -> np.ndarray:
     return np.asarray(ratio / (ratio.sum() + 1))
 
 
-def _median_m(xy: np.ndarray, layer: np.ndarray) -> float:
-    return float(np.median(_nearest_m(shapely.STRtree(layer), xy))) if len(layer) and len(xy) else float("nan")
+def _median_m(tree: shapely.STRtree, xy: np.ndarray) -> float:
+    return float(np.median(_nearest_m(tree, xy))) if len(tree) and len(xy) else float("nan")
 
 
 def _inside(xy: np.ndarray, evidence: Evidence) -> float:
