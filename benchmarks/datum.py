@@ -67,7 +67,7 @@ def main() -> None:
         if not path.is_file():
             print(f"<!-- {name}: no {path.name} beside the project -->")
         elif name == ("sample" if given.smallest else given.town or name):
-            measure_town(name, read_town(path), 3 if given.smallest else given.repeats)
+            measure_town(name, read_town(path), 1 if given.smallest else given.repeats)
 
 
 def measure_town(name: str, town: Town, repeats: int) -> None:

@@ -268,6 +268,19 @@ def test_shifted_streets_are_a_disagreement_not_a_fault_of_the_points(tmp_path: 
     assert (one.values["actual"], one.values["streets"]) == ("gcj02", "streets.geojson")
 
 
+def test_layers_that_disagree_are_named_and_where_all_do_the_streets_are_suspected(tmp_path: Path) -> None:
+    def whole(plan: Path) -> dict[str, Finding]:
+        with pytest.raises(DataError) as refused:
+            check_plan(load_plan(plan))
+        return {one.code: one for one in refused.value.findings}
+
+    differ = whole(write_town(tmp_path, actual="bd09"))
+    assert differ["doctor.layers_differ"].values["files"] == ["schools.csv"]
+    assert "doctor.streets_suspect" not in differ
+    suspect = whole(write_town(tmp_path, streets="bd09"))["doctor.streets_suspect"]
+    assert suspect.file == "streets.geojson" and {"cells.csv", "schools.csv"} <= set(suspect.values["files"])
+
+
 def test_cells_and_the_outlines_of_units_are_weighed_too(tmp_path: Path) -> None:
     findings = check_plan(load_plan(write_town(tmp_path)))
     weighed = {one.file: one.code for one in findings if one.code.startswith("doctor.")}
