@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,13 @@ from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
 
 if TYPE_CHECKING:
+    from cfc_geo.inputs.consult import Consultation
+    from cfc_geo.inputs.readings import Reading
     from cfc_geo.model import Result
     from cfc_geo.plan import Plan
 
 COMMAND = "cfc-geo"
-VERBS = ("run", "check", "new", "fetch")
+VERBS = ("run", "check", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -75,6 +77,7 @@ def build_command(lang: str) -> click.Group:
     verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
         ("run", [plans, out], run),
         ("check", [plan, out], check),
+        ("datum", _datum_params(say), datum),
         ("new", [folder], new),
         ("fetch", [folder, *_fetch_options(say)], fetch),
     )
@@ -83,6 +86,19 @@ def build_command(lang: str) -> click.Group:
         settings = {"params": [*params, language], "help": about, "short_help": about}
         group.add_command(_Verb(name, lang, callback=_speaking(verb, lang), **settings))
     return group
+
+
+def _datum_params(say: Callable[[str], str]) -> list[click.Parameter]:
+    column = say("datum.column")
+    return [
+        click.Argument(["file"], type=click.Path(path_type=Path), metavar=say("datum.metavar")),
+        click.Option(
+            ["--plan"], type=click.Path(path_type=Path), metavar=say("plan.metavar"), help=say("datum.plan.help")
+        ),
+        click.Option(["--layer"], metavar=say("datum.layer"), help=say("datum.layer.help")),
+        click.Option(["--lon"], metavar=column, help=say("datum.lon.help")),
+        click.Option(["--lat"], metavar=column, help=say("datum.lat.help")),
+    ]
 
 
 # -------------------------------------------------------------------------------------------------------------- verbs
@@ -141,6 +157,20 @@ def check(plan: Path, out: Path, lang: str) -> int:
         return FAULT
     warnings = sum(finding.severity == "warning" for finding in findings)
     print(catalog.word("cli.check.ok", lang, plan=plan, warnings=warnings))
+    return 0
+
+
+def datum(file: Path, plan: Path | None, layer: str | None, lon: str | None, lat: str | None, lang: str) -> int:
+    """Tell in which datum the coordinates of a file are, or why nobody can tell."""
+    from cfc_geo.inputs.consult import consult
+    from cfc_geo.plan import load_plan
+
+    if (lon is None) != (lat is None):
+        print(catalog.word("doctor.both_columns", lang), file=sys.stderr)
+        return WRONG_USAGE
+    lonlat = None if lon is None else (lon, lat)
+    told = consult(file, None if plan is None else load_plan(plan), layer=layer, lonlat=lonlat)
+    print("\n".join(_told(told, lang)))
     return 0
 
 
@@ -220,7 +250,7 @@ def _load_all(plans: tuple[Path, ...]) -> "list[Plan]":
 
 def _fetch_options(say: Any) -> list[click.Parameter]:
     def option(name: str, metavar: str, type: Any = str, default: Any = None) -> click.Option:
-        return click.Option([f"--{name}"], type=type, default=default, metavar=metavar, help=say(f"{name}.help"))
+        return click.Option([f"--{name}"], type=type, default=default, metavar=metavar, help=say(f"fetch.{name}.help"))
 
     file = click.Path(path_type=Path)
     return [
@@ -282,6 +312,57 @@ def _print_findings(findings: Sequence[Finding], lang: str, stream: Any = None) 
     for finding in findings:
         label = catalog.word(f"cli.{finding.severity}", lang)
         print(f"{label}: {finding.text(lang)}", file=stream or sys.stderr)
+
+
+def _told(told: "Consultation", lang: str) -> Iterator[str]:
+    """What the datum doctor says of a file, line by line."""
+
+    def tell(key: str, **values: Any) -> str:
+        return catalog.word(f"doctor.{key}", lang, **values)
+
+    found = told.diagnosis
+    yield tell("file", file=told.file, points=found.points)
+    if told.unread:
+        yield tell("unread", count=told.unread)
+    if any(told.lonlat):
+        yield tell("columns", lon=told.lonlat[0], lat=told.lonlat[1])
+    for row in found.weighed:
+        if row.inside != row.inside:  # nothing to compare with
+            continue
+        metres = {
+            name: "–" if value != value else f"{value:,.0f}"
+            for name, value in (("street_m", row.street_m), ("building_m", row.building_m))
+        }
+        sure = "> 99.9%" if row.probability > 0.999 else f"{row.probability:.1%}"  # never certainty
+        values = {"inside": f"{row.inside:.0%}", "percent": sure if found.reason in ("", "alike") else "–"}
+        yield tell("row", reading=_reading_name(row.reading, lang), **metres, **values)
+    verdict = found.verdict
+    yield tell(f"reason_{found.reason or 'evidence'}")
+    if verdict is None:
+        if found.weighed and all(row.reading.swapped for row in found.weighed) and found.reason != "swapped":
+            yield tell("reason_swapped")
+        yield tell("cannot_tell")
+        return
+    yield tell("verdict", reading=_reading_name(verdict, lang))
+    if verdict.streets:
+        return
+    yield tell("write", datum=verdict.datum)
+    if verdict.swapped and any(told.lonlat):
+        yield tell("write_swapped", lon=told.lonlat[1], lat=told.lonlat[0])
+    if told.declared:
+        same = verdict.datum == told.declared or {verdict.datum, told.declared} == {"wgs84", "cgcs2000"}
+        yield tell("declared_right" if same and not verdict.swapped else "declared_wrong", datum=told.declared)
+
+
+def _reading_name(reading: "Reading", lang: str) -> str:
+    """A reading as users read it: GCJ-02, EPSG:4549 …, and what else is unlike its declaration."""
+    datum = reading.datum if reading.datum.startswith("EPSG:") else catalog.word(f"doctor.{reading.datum}", lang)
+    if reading.swapped:
+        return catalog.word("doctor.swapped", lang, datum=datum)
+    if reading.streets:
+        streets = catalog.word(f"doctor.{reading.streets}", lang)
+        return catalog.word("doctor.streets", lang, datum=datum, streets=streets)
+    return datum
 
 
 def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) -> None:

@@ -101,6 +101,11 @@ class FileSource(PlanModel):
         description="wgs84, cgcs2000, gcj02 (Amap), bd09 (Baidu) or EPSG:n; required for tables with coordinates; "
         "for a layer that states its own CRS it overrides a longitude/latitude one",
     )
+    trust_datum: Text | None = Field(
+        None,
+        description="why the declared datum is right although streets and buildings say otherwise; printed with the "
+        "results",
+    )
     licence: str = Field("", description="licence of the data, printed on the map")
     date: str = Field("", description="date of the data, as its publisher states it")
     citation: str = Field("", description="how the publisher wants to be named")

@@ -7,6 +7,7 @@ import geopandas as gpd
 import pandas as pd
 
 from cfc_geo.errors import DataError, Findings
+from cfc_geo.inputs.examine import Ground, examine_datums, ground_of
 from cfc_geo.inputs.facilities import FacilityLayers, find_entrances, read_facilities
 from cfc_geo.inputs.ground import Surroundings
 from cfc_geo.inputs.normalise import Area, project
@@ -42,11 +43,23 @@ def read_study(plan: Plan) -> Study:
         return None if streets is None or layers is None else osm.surroundings(streets[0], layers.facilities)
 
     population = read_population(plan, units, findings, around)
+    if units is not None and streets and layers:
+        ground = ground_of(plan, units, streets[0], osm.backdrop())
+        examine_datums(plan, ground, units, population[0] if population else None, layers, findings)
     findings.raise_errors(DataError)
     assert units is not None and area is not None and population and streets and layers
     study = _assemble(plan, units, area, population, streets, layers, osm, findings)
     findings.raise_errors(DataError)
     return study
+
+
+def read_ground(plan: Plan, findings: Findings) -> Ground | None:
+    """What the datum doctor holds a layer against: units, streets and buildings; None, with errors, without them."""
+    units = read_units(plan, findings)
+    area = None if units is None else study_area(plan, units)
+    osm = _OsmFiles(plan, area, findings)
+    streets = read_streets(plan, area, osm.of_streets(), findings)
+    return None if units is None or streets is None else ground_of(plan, units, streets[0], osm.backdrop())
 
 
 def study_area(plan: Plan, units: gpd.GeoDataFrame) -> Area:

@@ -1,0 +1,131 @@
+"""One file before the datum doctor: its coordinates as they stand, every way to read them, and what speaks for each."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from cfc_geo.errors import DataError, Findings
+from cfc_geo.inputs.doctor import Diagnosis, Weighed, diagnose
+from cfc_geo.inputs.examine import Ground, projected, with_shifted_streets
+from cfc_geo.inputs.normalise import LonLat, column, text
+from cfc_geo.inputs.raw import RawLayer
+from cfc_geo.inputs.read import read_layer
+from cfc_geo.inputs.readings import Reading, is_unnumbered_zone, lonlat_of, possible_readings
+from cfc_geo.inputs.study import read_ground
+from cfc_geo.plan import Entrances, Facilities, FileSource, Plan, Population, Streets, Units
+
+LON_HEADING = re.compile(r"经度|东经|\b(lon|lng|long|longitude|x|easting)\b", re.IGNORECASE)
+LAT_HEADING = re.compile(r"纬度|北纬|\b(lat|latitude|y|northing)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Consultation:
+    """What the doctor says of a file. `lonlat`: the columns read ("" in layers); `unread`: records without two numbers;
+    `declared`: the datum that the plan states for this file ("" none)."""
+
+    file: str
+    lonlat: tuple[str, str]
+    unread: int
+    declared: str
+    diagnosis: Diagnosis
+
+
+def consult(
+    path: Path, plan: Plan | None = None, *, layer: str | None = None, lonlat: LonLat | None = None
+) -> Consultation:
+    """Tell the datum of a file, against the streets, buildings and units of `plan` if there is one.
+
+    Without a plan only the numbers speak: swapped columns and zones show, shifts do not. `lonlat` names the columns of
+    a table; else those of the plan are taken, else those whose headings say so. Raises `DataError` if the file, or the
+    plan's ground, cannot be read.
+    """
+    findings = Findings()
+    block = None if plan is None else _block_of(plan, path)
+    raw = read_layer(path, str(path), layer or (block.layer if block else None), findings)
+    columns = None if raw is None else _columns_of(raw, lonlat or _stated_columns(block), findings)
+    xy = None if raw is None or columns is None else _numbers_of(raw, columns, findings)
+    ground = None if plan is None else read_ground(plan, findings)
+    findings.raise_errors(DataError)
+    assert columns is not None and xy is not None
+    known = xy[np.isfinite(xy).all(axis=1)]
+    declared = (block.datum if block else None) or ""
+    diagnosis = _by_numbers(known) if ground is None else _against(known, ground, declared)
+    return Consultation(str(path), columns, len(xy) - len(known), declared, diagnosis)
+
+
+def _against(xy: np.ndarray, ground: Ground, declared: str) -> Diagnosis:
+    readings = possible_readings(xy, ground.lon)
+    places = {reading: projected(*lonlat_of(xy, reading), ground.crs) for reading in readings}
+    stated = declared if declared in ("gcj02", "bd09") else "wgs84"
+    if Reading("gcj02") in places:
+        places = with_shifted_streets(places, *lonlat_of(xy, Reading(stated)), stated, ground)
+    return diagnose(places, ground.evidence)
+
+
+def _by_numbers(xy: np.ndarray) -> Diagnosis:
+    """What the numbers alone say, which is never between WGS84, GCJ-02 and BD-09.
+
+    Reasons: "zone" (a numbered zone: the verdict), "unnumbered" (metres, of which zone nobody can tell), "swapped" and
+    "degrees" (in which datum nobody can tell), "nowhere" (no place in China by any reading).
+    """
+    readings = possible_readings(xy)
+    nan = float("nan")
+    rows = tuple(Weighed(reading, nan, nan, nan, 0.0, 0.0) for reading in readings)
+    if len(readings) == 1 and readings[0].datum.startswith("EPSG:"):
+        return Diagnosis(rows, readings[0], "zone", len(xy))
+    if not readings:
+        return Diagnosis(rows, None, "unnumbered" if is_unnumbered_zone(xy) else "nowhere", len(xy))
+    if len(readings) == 1:
+        return Diagnosis(rows, None, "no_rival", len(xy))
+    return Diagnosis(rows, None, "swapped" if readings[0].swapped else "degrees", len(xy))
+
+
+def _block_of(plan: Plan, path: Path) -> FileSource | None:
+    """The block of the plan that names this file."""
+    blocks: list[Units | Population | Facilities | Entrances | Streets] = [plan.place.units, plan.population]
+    blocks += [*plan.facilities, *(block.entrances for block in plan.facilities if block.entrances), plan.streets]
+    same = [block for block in blocks if block.file is not None and plan.path(block.file).resolve() == path.resolve()]
+    return same[0] if same else None
+
+
+def _stated_columns(block: FileSource | None) -> LonLat | None:
+    holder = getattr(block, "columns", block)
+    lon, lat = getattr(holder, "lon", None), getattr(holder, "lat", None)
+    return None if lon is None or lat is None else (lon, lat)
+
+
+def _columns_of(raw: RawLayer, lonlat: LonLat | None, findings: Findings) -> tuple[str, str] | None:
+    """The columns that hold the coordinates; ("", "") for a layer that has shapes."""
+    if raw.counted == "feature":
+        return "", ""
+    if lonlat is not None:
+        found = [column(raw, name, findings) for name in lonlat]
+        return None if any(values is None for values in found) else (str(lonlat[0]), str(lonlat[1]))
+    headings = [str(name) for name in raw.frame.columns]
+    lon = [name for name in headings if LON_HEADING.search(name)]
+    lat = [name for name in headings if LAT_HEADING.search(name)]
+    if len(lon) == 1 and len(lat) == 1:
+        return lon[0], lat[0]
+    findings.error("doctor.which_columns", raw.file, raw.whole, columns=headings[:12])
+    return None
+
+
+def _numbers_of(raw: RawLayer, columns: tuple[str, str], findings: Findings) -> np.ndarray | None:
+    """The coordinates (n × 2), NaN where a record has none; degrees of a layer that states a projected CRS."""
+    if raw.counted == "row":
+        values = [pd.to_numeric(text(raw.frame[name]), errors="coerce").to_numpy(dtype=float) for name in columns]
+        xy = np.column_stack(values)
+    else:
+        shapes = gpd.GeoSeries(shapely.force_2d(raw.frame["geometry"].to_numpy(dtype=object)), crs=raw.crs)
+        if raw.crs is not None and raw.crs.is_projected:
+            shapes = shapes.to_crs("EPSG:4326")
+        xy = shapely.get_coordinates(shapes.to_numpy())
+    if not np.isfinite(xy).all(axis=1).any():
+        findings.error("doctor.no_coordinates", raw.file, raw.whole)
+        return None
+    return xy
