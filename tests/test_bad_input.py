@@ -641,7 +641,7 @@ def test_an_archive_that_could_be_two_workbooks_is_none(tmp_path: Path) -> None:
     path = workbook(tmp_path / "two.ods", {"A1": "a", "A2": "1"})
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("content.xml", "<office/>")
-    assert sniff(path) == "zip" and codes(path) == ["read.format"]
+    assert sniff(path) == "zip" and codes(path) == ["guard.archive"]
 
 
 def codes(path: Path) -> list[str]:

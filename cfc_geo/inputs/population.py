@@ -18,6 +18,8 @@ from pyproj import CRS
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
+from cfc_geo.inputs import raster_guard
+from cfc_geo.inputs.gdal_guard import open_geotiff
 from cfc_geo.inputs.normalise import (
     Area,
     ids,
@@ -248,7 +250,6 @@ class _Grid:
 
 def _read_grid(path: Path, file: str, wanted: dict[str, int], findings: Findings) -> _Grid | None:
     """The wanted bands of a GeoTIFF; None, with errors, for anything that cannot be trusted as counts on a grid."""
-    import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
     if not existing_file(path, file, findings):
@@ -258,8 +259,10 @@ def _read_grid(path: Path, file: str, wanted: dict[str, int], findings: Findings
         return None
     grid = None
     with reading(path, file, "geotiff", findings):
+        if not raster_guard.may_open(path, file, findings):
+            return None
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # an error of its own, below
-        with rasterio.open(path, driver="GTiff") as raster:
+        with open_geotiff(path) as raster:
             if not _readable(raster, file, wanted, findings):
                 return None
             layers = {name: _band(raster, number) for name, number in wanted.items()}
@@ -287,6 +290,7 @@ def _readable(raster, file: str, wanted: dict[str, int], findings: Findings) -> 
         findings.error("raster.no_position", file)
     if raster.width * raster.height * max(len(wanted), 1) * 8 > MAX_RASTER_BYTES:
         findings.error("raster.too_large", file, width=raster.width, height=raster.height)
+    raster_guard.blocks_are_sane(raster, file, findings)
     if absent := [number for number in wanted.values() if not 1 <= number <= raster.count]:
         findings.error("raster.no_band", file, bands=absent, count=raster.count)
     return len(findings.errors) == before
