@@ -66,12 +66,16 @@ def build_command(lang: str) -> click.Group:
     out = click.Option(
         ["--out"], type=click.Path(path_type=Path), default=Path("out"), metavar="DIR", help=say("out.help")
     )
+    allow = click.Option(
+        ["--allow"], type=click.Path(path_type=Path), multiple=True, metavar="DIR", help=say("allow.help")
+    )
     folder = click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR")
     group = _Group(
         COMMAND, lang, help=say("group.help"), params=[language, _version_option(lang)], invoke_without_command=False
     )
     group.callback = lambda **_: None
-    for name, params, verb in (("run", [plans, out], run), ("check", [plan], check), ("new", [folder], new)):
+    verbs = (("run", [plans, out, allow], run), ("check", [plan, allow], check), ("new", [folder], new))
+    for name, params, verb in verbs:
         about = say(f"{name}.help")
         settings = {"params": [*params, language], "help": about, "short_help": about}
         group.add_command(_Verb(name, lang, callback=_speaking(verb, lang), **settings))
@@ -81,7 +85,7 @@ def build_command(lang: str) -> click.Group:
 # -------------------------------------------------------------------------------------------------------------- verbs
 
 
-def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
+def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) -> int:
     """Validate every plan, then run them one by one; each result appears whole or not at all."""
     from cfc_geo.outputs.folder import check_folder, same_folder, write_result
     from cfc_geo.run import run_plan
@@ -89,7 +93,7 @@ def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
     if repeated := same_folder(plans):
         print(catalog.word("cli.run.same_stem", lang, plans=", ".join(map(str, repeated))), file=sys.stderr)
         return WRONG_USAGE
-    loaded = _load_all(plans)
+    loaded = _load_all(plans, allow)
     for plan in loaded:
         check_folder(plan, out)
     for plan in loaded:
@@ -102,13 +106,13 @@ def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
     return 0
 
 
-def check(plan: Path, lang: str) -> int:
+def check(plan: Path, allow: tuple[Path, ...], lang: str) -> int:
     """Validate plan and data; print every finding."""
     from cfc_geo.plan import load_plan
     from cfc_geo.run import check_plan
 
     try:
-        findings = check_plan(load_plan(plan))
+        findings = check_plan(load_plan(plan, allow))
     except CfcError as error:
         _print_findings(error.findings, lang)
         faults = sum(finding.severity == "error" for finding in error.findings)
@@ -137,14 +141,14 @@ def new(folder: Path, lang: str) -> int:
     return 0
 
 
-def _load_all(plans: tuple[Path, ...]) -> "list[Plan]":
+def _load_all(plans: tuple[Path, ...], allow: tuple[Path, ...]) -> "list[Plan]":
     """Every plan, checked. Raises `PlanError` with the faults of all of them."""
     from cfc_geo.plan import load_plan
 
     loaded, findings = [], Findings()
     for path in plans:
         try:
-            loaded.append(load_plan(path))
+            loaded.append(load_plan(path, allow))
         except PlanError as error:
             findings.extend(finding for finding in error.findings if finding not in findings)
     findings.raise_errors(PlanError)

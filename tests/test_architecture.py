@@ -17,6 +17,7 @@ ORDER = [
     "catalog",
     "errors",
     "tables",
+    "reach",
     "plan",
     "model",
     "inputs",

@@ -16,6 +16,7 @@ from cfc_geo.inputs import vector
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.sheets import read_csv, read_sheet
 from cfc_geo.inputs.vector_guard import shapefile_parts
+from cfc_geo.reach import is_address
 
 HEAD_BYTES = 1 << 16
 LEADS_ELSEWHERE = re.compile(rb"<\s*(OGR|VRT|GDAL|WMS|WFS)|gdal_streamed_alg", re.IGNORECASE)
@@ -37,7 +38,7 @@ _MAGIC = (
 
 def existing_file(path: Path, file: str, findings: Findings) -> bool:
     """Whether `path` is a regular file; a finding says why not. Addresses and GDAL prefixes are no files."""
-    if "://" in file or file.startswith("/vsi") or "\0" in file:
+    if is_address(file):
         findings.error("read.not_a_path", file)
         return False
     try:

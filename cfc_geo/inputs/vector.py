@@ -32,6 +32,9 @@ def read_vector(path: Path, file: str, format: str, layer: str | None, findings:
     if not isinstance(frame, gpd.GeoDataFrame):
         findings.error("read.no_geometry", file)
         return None
+    if repeated := sorted(set(frame.columns[frame.columns.duplicated()])):
+        findings.error("read.heading_repeated", file, columns=repeated)
+        return None
     if frame.geometry.name != "geometry":
         frame = frame.drop(columns="geometry", errors="ignore").rename_geometry("geometry")
     frame = frame.reset_index(drop=True)
