@@ -15,6 +15,8 @@ MAX_BLOB = 32 * 1024 * 1024
 """Of a block, packed and unpacked: what the format allows."""
 MAX_UNPACKED = 4_000_000_000
 MAX_RATIO = 100
+MAX_FIELDS = 1_000_000
+"""Of one message; a block holds some thousand objects, and they share their texts."""
 SMALL = 64 * 1024 * 1024
 """Files that unpack to less may do so at any ratio."""
 
@@ -81,8 +83,11 @@ def _check_strings(block: bytes) -> None:
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
     """Number and value of the fields of a protobuf message: whole numbers, or bytes."""
-    at, end = 0, len(message)
+    at, end, count = 0, len(message), 0
     while at < end:
+        count += 1
+        if count > MAX_FIELDS:
+            raise ValueError("a block of impossibly many parts")
         key, at = _varint(message, at)
         match key & 7:
             case 0:

@@ -83,7 +83,7 @@ def sniff(path: Path) -> str:
     if text.startswith((b"{", b"[")):
         return "geojson" if text.startswith(b"{") and not LEADS_ELSEWHERE.search(head) else "json"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "csv"
+        return "xml" if head.decode("utf-16", "replace").lstrip().startswith("<") else "csv"
     return "csv" if b"\0" not in head else "unknown"
 
 

@@ -28,8 +28,6 @@ CRS_OBJECT = re.compile(rb'"(?:c|\\u00[46]3)(?:r|\\u00[57]2)(?:s|\\u00[57]3)"\s*
 CRS_MOST_BYTES = 10_000
 NAMED = {"name", "epsg"}
 """Types of a GeoJSON crs that say what it is instead of where to find it."""
-COMPUTED = re.compile(r"\bAS\s*\(", re.IGNORECASE)
-VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b", re.IGNORECASE)
 INDEX = re.compile(r"\bUSING\s+[\"'\[`]?rtree\b", re.IGNORECASE)
 
 
@@ -95,17 +93,18 @@ def _names_a_crs(text: bytes) -> bool:
 
 
 def _programs(path: Path, layers: set[str]) -> list[str]:
-    """Those of the tables `layers` that are not plain tables, and all virtual tables that are no spatial index."""
+    """Those of `layers` that are no plain tables, or compute some of their columns, and virtual tables of other use."""
     where = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
     with closing(sqlite3.connect(where, uri=True)) as base:
-        listed = base.execute("SELECT name, type, coalesce(sql, '') FROM sqlite_master").fetchall()
-    wanted = {layer.lower() for layer in layers}
-    return [
-        name
-        for name, kind, sql in listed
-        if (VIRTUAL.match(sql) and not INDEX.search(sql))
-        or (name.lower() in wanted and (kind == "view" or (kind == "table" and COMPUTED.search(sql))))
-    ]
+        kinds = dict(base.execute("SELECT name, type FROM pragma_table_list WHERE schema = 'main'").fetchall())
+        sql = dict(base.execute("SELECT name, coalesce(sql, '') FROM sqlite_master").fetchall())
+        computed = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden > 1"
+        wanted = [name for name in kinds if name.lower() in {layer.lower() for layer in layers}]
+        return [
+            *(name for name, kind in kinds.items() if kind == "virtual" and not INDEX.search(sql.get(name, ""))),
+            *(name for name in wanted if kinds[name] == "view"),
+            *(name for name in wanted if kinds[name] == "table" and base.execute(computed, (name,)).fetchone()[0]),
+        ]
 
 
 def _parquet_is_sane(path: Path, file: str, findings: Findings) -> bool:
