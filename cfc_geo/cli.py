@@ -69,15 +69,18 @@ def build_command(lang: str) -> click.Group:
     out = click.Option(
         ["--out"], type=click.Path(path_type=Path), default=Path("out"), metavar="DIR", help=say("out.help")
     )
+    allow = click.Option(
+        ["--allow"], type=click.Path(path_type=Path), multiple=True, metavar="DIR", help=say("allow.help")
+    )
     folder = click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR")
     group = _Group(
         COMMAND, lang, help=say("group.help"), params=[language, _version_option(lang)], invoke_without_command=False
     )
     group.callback = lambda **_: None
     verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
-        ("run", [plans, out], run),
-        ("check", [plan, out], check),
-        ("datum", _datum_params(say), datum),
+        ("run", [plans, out, allow], run),
+        ("check", [plan, out, allow], check),
+        ("datum", [*_datum_params(say), allow], datum),
         ("new", [folder], new),
         ("fetch", [folder, *_fetch_options(say)], fetch),
     )
@@ -104,7 +107,7 @@ def _datum_params(say: Callable[[str], str]) -> list[click.Parameter]:
 # -------------------------------------------------------------------------------------------------------------- verbs
 
 
-def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
+def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) -> int:
     """Validate every plan, then run them one by one; each result appears whole or not at all.
 
     A result that breaks a limit of its plan's `[audit]` is written all the same, and then is a fault.
@@ -115,7 +118,7 @@ def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
     if repeated := same_folder(plans):
         print(catalog.word("cli.run.same_stem", lang, plans=", ".join(map(str, repeated))), file=sys.stderr)
         return WRONG_USAGE
-    loaded = _load_all(plans)
+    loaded = _load_all(plans, allow)
     outcome = 0
     for plan in loaded:
         check_folder(plan, out)
@@ -133,7 +136,7 @@ def run(plans: tuple[Path, ...], out: Path, lang: str) -> int:
     return outcome
 
 
-def check(plan: Path, out: Path, lang: str) -> int:
+def check(plan: Path, out: Path, allow: tuple[Path, ...], lang: str) -> int:
     """Validate plan and data; print every finding, and write them into `check.xlsx`."""
     from cfc_geo.inputs.study import plan_sources
     from cfc_geo.outputs.check_report import write_check_report
@@ -143,7 +146,7 @@ def check(plan: Path, out: Path, lang: str) -> int:
     findings: Sequence[Finding] = ()
     loaded = None
     try:
-        loaded = load_plan(plan)
+        loaded = load_plan(plan, allow)
         findings = check_plan(loaded)
     except CfcError as error:
         findings = error.findings
@@ -160,7 +163,15 @@ def check(plan: Path, out: Path, lang: str) -> int:
     return 0
 
 
-def datum(file: Path, plan: Path | None, layer: str | None, lon: str | None, lat: str | None, lang: str) -> int:
+def datum(
+    file: Path,
+    plan: Path | None,
+    layer: str | None,
+    lon: str | None,
+    lat: str | None,
+    allow: tuple[Path, ...],
+    lang: str,
+) -> int:
     """Tell in which datum the coordinates of a file are, or why nobody can tell."""
     from cfc_geo.inputs.consult import consult
     from cfc_geo.plan import load_plan
@@ -169,7 +180,7 @@ def datum(file: Path, plan: Path | None, layer: str | None, lon: str | None, lat
         print(catalog.word("doctor.both_columns", lang), file=sys.stderr)
         return WRONG_USAGE
     lonlat = None if lon is None else (lon, lat)
-    told = consult(file, None if plan is None else load_plan(plan), layer=layer, lonlat=lonlat)
+    told = consult(file, None if plan is None else load_plan(plan, allow), layer=layer, lonlat=lonlat)
     print("\n".join(_told(told, lang)))
     return 0
 
@@ -231,14 +242,14 @@ def fetch(
     return 0
 
 
-def _load_all(plans: tuple[Path, ...]) -> "list[Plan]":
+def _load_all(plans: tuple[Path, ...], allow: tuple[Path, ...]) -> "list[Plan]":
     """Every plan, checked. Raises `PlanError` with the faults of all of them."""
     from cfc_geo.plan import load_plan
 
     loaded, findings = [], Findings()
     for path in plans:
         try:
-            loaded.append(load_plan(path))
+            loaded.append(load_plan(path, allow))
         except PlanError as error:
             findings.extend(finding for finding in error.findings if finding not in findings)
     findings.raise_errors(PlanError)

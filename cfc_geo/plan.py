@@ -8,7 +8,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -24,9 +24,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from cfc_geo import catalog
+from cfc_geo import catalog, reach
 from cfc_geo.errors import Findings, PlanError
 
+MAX_BYTES = 1_000_000
 MAX_DEPTH = 16
 """Tables and lists of a plan lie at most this deep in one another; no key of the schema lies deeper than 5."""
 
@@ -437,6 +438,7 @@ class Plan(PlanModel):
     map: Map = Map()
 
     _file: Path = PrivateAttr(default=Path("plan.toml"))
+    _folders: reach.Folders = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _limits_known(self) -> "Plan":
@@ -452,7 +454,10 @@ class Plan(PlanModel):
         return self._file
 
     def path(self, file: str) -> Path:
-        """Where `file`, as the plan names it, is."""
+        """Where `file`, as the plan names it, is. Raises `PlanError` where the plan may not reach it (`reach.py`)."""
+        findings = Findings()
+        _check_reach(self._file, [file], self._folders, findings)
+        findings.raise_errors(PlanError)
         return self._file.parent / file
 
     def resolved_norms(self) -> dict[str, catalog.Norm]:
@@ -474,15 +479,18 @@ class Plan(PlanModel):
         return changed.get(band, catalog.bands()[band].speed_ms)
 
 
-def load_plan(file: str | Path) -> Plan:
+def load_plan(file: str | Path, allow: Iterable[str | Path] = ()) -> Plan:
     """Read a plan file, with all that it extends, and check it whole.
 
-    Raises `PlanError` with every fault, each with the file that states it: unreadable TOML, a circle of `extends`,
-    unknown keys (with the nearest right one), wrong values, unknown kinds, a basket kind without a limit.
+    The plan, and what it extends, may name files in its own folder, in the current one if the plan lies in it, and in
+    the folders `allow`; links are followed first. Raises `PlanError` with every fault, each with the file that states
+    it: unreadable TOML, a circle of `extends`, unknown keys (with the nearest right one), wrong values, unknown kinds,
+    a basket kind without a limit, files elsewhere.
     """
     file = Path(file)
+    folders = reach.folders_of(file, map(Path, allow))
     findings = Findings()
-    chain = _read_chain(file, findings)
+    chain = _read_chain(file, folders, findings)
     findings.raise_errors(PlanError)
     try:
         plan = Plan.model_validate(_merged(chain))
@@ -490,7 +498,9 @@ def load_plan(file: str | Path) -> Plan:
         for fault in error.errors(include_url=False):
             _report(fault, chain, findings)
         raise PlanError(findings) from None
-    plan._file = file
+    _check_reach(file, dict.fromkeys(_files_in(plan.model_dump())), folders, findings)
+    findings.raise_errors(PlanError)
+    plan._file, plan._folders = file, folders
     return plan
 
 
@@ -510,10 +520,12 @@ Chain = list[tuple[Path, dict[str, Any]]]
 """A plan's file and its table, then those of the plan it extends, and so on; `extends` itself is taken out."""
 
 
-def _read_chain(file: Path, findings: Findings) -> Chain:
+def _read_chain(file: Path, folders: reach.Folders, findings: Findings) -> Chain:
     chain: Chain = []
     current: Path | None = file
     while current is not None:
+        if chain and not _check_reach(chain[-1][0], [os.path.relpath(current, chain[-1][0].parent)], folders, findings):
+            break
         if any(_same(current, path) for path, _ in chain):
             names = [path.name for path, _ in chain]
             findings.error("plan.extends_circle", str(chain[-1][0]), files=" → ".join([*names, current.name]))
@@ -530,12 +542,42 @@ def _read_chain(file: Path, findings: Findings) -> Chain:
     return chain
 
 
+def _check_reach(file: Path, named: Iterable[str], folders: reach.Folders, findings: Findings) -> bool:
+    """Whether the plan `file` may reach the files that it names; errors say which it may not, and how to allow them."""
+    addresses = [name for name in named if reach.is_address(name)]
+    for name in addresses:
+        findings.error("read.not_a_path", name)
+    paths = {name: file.parent / name for name in named if name not in addresses}
+    if outside := [name for name, path in paths.items() if not reach.is_within(path, folders)]:
+        option = reach.option_for([paths[name] for name in outside])
+        findings.error("plan.outside", str(file), files=outside, option=option)
+    return not (addresses or outside)
+
+
+def _files_in(value: Any) -> Iterator[str]:
+    """Every `file` and `files` that a plan, as plain tables and lists, states."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _files_in(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key == "file" and isinstance(item, str):
+                yield item
+            elif key == "files" and isinstance(item, dict):
+                yield from item.values()
+            else:
+                yield from _files_in(item)
+
+
 def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
 def _read_toml(file: Path, findings: Findings) -> dict[str, Any] | None:
     try:
+        if file.stat().st_size > MAX_BYTES:
+            findings.error("plan.too_long", str(file), mb=MAX_BYTES // 1_000_000)
+            return None
         table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         findings.error("plan.no_file", str(file), near=_near_files(file))

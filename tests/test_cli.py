@@ -170,7 +170,7 @@ def test_faults_go_to_the_error_stream_with_exit_code_1(toy: Path, tmp_path: Pat
         PLAN.replace("data/", f"{toy.parent.as_posix()}/data/").replace("cells.csv", "cell.csv"), encoding="utf-8"
     )
     for verb in ("check", "run"):
-        done = cfc_geo(verb, str(plan), "--out", str(tmp_path / verb), LC_ALL="zh_CN.UTF-8")
+        done = cfc_geo(verb, str(plan), "--allow", str(toy.parent), "--out", str(tmp_path / verb), LC_ALL="zh_CN.UTF-8")
         assert done.returncode == 1 and done.stdout == ""
         assert "错误: " in done.stderr and "cells.csv" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()

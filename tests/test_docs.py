@@ -8,7 +8,7 @@ import pytest
 import cfc_geo
 from cfc_geo import catalog
 from cfc_geo.cli import build_command
-from cfc_geo.inputs.read import VECTOR_FORMATS
+from cfc_geo.inputs.vector import FORMATS as VECTOR_FORMATS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data" / "README.md", ROOT / "CHANGELOG.md"]

@@ -507,9 +507,9 @@ def test_the_resolved_plan_loads_beside_the_original_and_is_the_same_plan(tmp_pa
     child = tmp_path / "scenarios" / "child.toml"
     child.parent.mkdir()
     child.write_text('extends = "../base/toy.toml"\nname = "改"\n[walk]\nsnap_limit_m = 80\n', encoding="utf-8")
-    plan = load_plan(child)
+    plan = load_plan(child, allow=[tmp_path])
     write_resolved_plan(plan, child.parent / "again.toml")
-    again = load_plan(child.parent / "again.toml")
+    again = load_plan(child.parent / "again.toml", allow=[tmp_path])
     assert again.model_dump() == plan.model_dump()
     assert again.path(again.population.file or "").resolve() == (tmp_path / "base" / "cells.csv").resolve()
     first_lines = (child.parent / "again.toml").read_text(encoding="utf-8").splitlines()[:2]

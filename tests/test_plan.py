@@ -87,7 +87,7 @@ def test_paths_are_seen_from_the_folder_of_the_file_that_states_them(tmp_path: P
     written(tmp_path, PLAN.replace("data/streets.osm", "/maps/streets.osm"), "base/town/base.toml")
     written(tmp_path, 'extends = "town/base.toml"\nplace.units.file = "units.gpkg"', "base/middle.toml")
     path = written(tmp_path, 'extends = "../base/middle.toml"', "scenarios/plan.toml")
-    plan = load_plan(path)
+    plan = load_plan(path, allow=[tmp_path, "/maps"])
     assert plan.population.file == "../base/town/data/cells.csv"
     assert plan.facilities[1].file == "../base/town/data/parks.geojson"
     assert plan.place.units.file == "../base/units.gpkg"

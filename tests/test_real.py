@@ -9,19 +9,19 @@ from cfc_geo.model import Result
 from cfc_geo.plan import load_plan
 from cfc_geo.run import run_plan
 from cfc_geo.tables import children_columns
-from tests.real import shared_file, write_guixi, write_porto_alegre
+from tests.real import SHARED, shared_file, write_guixi, write_porto_alegre
 
 
 @pytest.fixture(scope="module")
 def guixi(tmp_path_factory: pytest.TempPathFactory) -> Result:
     folder = tmp_path_factory.mktemp("guixi")
-    return run_plan(load_plan(write_guixi(folder, shared_file("guixi/guixi.osm"))))
+    return run_plan(load_plan(write_guixi(folder, shared_file("guixi/guixi.osm")), allow=[SHARED]))
 
 
 @pytest.fixture(scope="module")
 def porto_alegre(tmp_path_factory: pytest.TempPathFactory) -> Result:
     data = shared_file("porto_alegre/porto_alegre.osm.pbf").parent
-    return run_plan(load_plan(write_porto_alegre(tmp_path_factory.mktemp("poa"), data)))
+    return run_plan(load_plan(write_porto_alegre(tmp_path_factory.mktemp("poa"), data), allow=[SHARED]))
 
 
 @pytest.fixture(params=["guixi", "porto_alegre"])

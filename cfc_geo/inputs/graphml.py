@@ -76,7 +76,7 @@ def _read(path: Path, file: str, findings: Findings) -> _Graph | None:
     try:
         reason = xml_guard.refusal(path)
         graph = None if reason else _parse(path)
-    except (OSError, ElementTree.ParseError, ValueError) as error:
+    except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:  # LookupError: an unknown encoding
         reason, graph = str(error).replace(str(path), file), None
     if graph is None:
         findings.error("graphml.unreadable", file, reason=reason)

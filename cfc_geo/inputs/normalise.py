@@ -15,8 +15,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from pyproj import CRS
-from pyproj.exceptions import CRSError
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
@@ -265,6 +265,9 @@ def _crs_of(raw: RawLayer, shapes: gpd.GeoSeries | None, datum: str | None, find
     if not (crs.is_geographic or crs.is_projected):
         findings.error("crs.unknown", raw.file, raw.whole, crs=crs.name)
         return None
+    if reason := _unusable(crs):
+        findings.error("crs.unusable", raw.file, raw.whole, crs=crs.name, reason=reason)
+        return None
     if datum in SHIFTED and stated is not None and stated.is_projected:
         findings.error("datum.projected", raw.file, raw.whole, datum=datum, crs=stated.name)
         return None
@@ -272,6 +275,15 @@ def _crs_of(raw: RawLayer, shapes: gpd.GeoSeries | None, datum: str | None, find
         findings.error("datum.contradicts", raw.file, raw.whole, datum=datum, crs=stated.name)
         return None
     return crs
+
+
+def _unusable(crs: CRS) -> str:
+    """Why coordinates in `crs` cannot be turned into WGS84, as those of the Moon cannot ("" = they can)."""
+    try:
+        Transformer.from_crs(crs, "EPSG:4326")
+    except ProjError as error:
+        return str(error).splitlines()[0]
+    return ""
 
 
 def known_crs(name: str, file: str, findings: Findings) -> CRS | None:

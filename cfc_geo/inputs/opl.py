@@ -8,12 +8,17 @@ Nodes are read in a first pass and ways in a second, so files that list ways bef
 right. Positions are degrees of longitude and latitude (EPSG:4326).
 """
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -23,7 +28,6 @@ from cfc_geo.inputs.walkable import Tags
 
 Bounds = tuple[float, float, float, float]
 
-OPL_FORMAT = "opl,add_metadata=version,force_visible_flag=true,locations_on_ways=true"
 LINES_AT_ONCE = 200_000
 DELETED_IN_JOSM = re.compile(rb"<(node|way|relation)\b[^>]*?\baction=[\"']delete[\"'][^>]*")
 ID_ATTRIBUTE = re.compile(rb"\bid=[\"'](-?\d+)[\"']")
@@ -86,67 +90,86 @@ def read_raw(
     `file_format` is "xml" or "pbf". With `bbox` (west, south, east, north) only ways with a vertex inside or on it are
     kept, whole. Objects marked as deleted are dropped. Raises RuntimeError or ValueError for what osmium cannot read.
     """
-    import osmium
-
-    source = osmium.io.File(str(path.resolve()), file_format)
-    positions = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
-    positions.ignore_errors()
-    tagged = osmium.filter.KeyFilter(*keys)
     deleted = _deleted_in_josm(path) if file_format == "xml" else frozenset()
+    with TemporaryDirectory() as folder, _Osmium(path, file_format, keys, Path(folder)) as osmium:
 
-    with TemporaryDirectory() as folder:
+        def lines(entities: str, ids: list[int] | None = None) -> Iterator[list[str]]:
+            return _without(deleted, osmium.lines(entities, ids))
 
-        def lines(name: str, entities: Any, *handlers: Any) -> Iterator[list[str]]:
-            return _opl_lines(Path(folder) / name, source, entities, handlers, deleted)
-
-        nodes = _parse_nodes(lines("nodes.opl", osmium.osm.NODE, positions, tagged))
-        locate = _Locator(source)
+        nodes = _parse_nodes(lines("n"))
+        locate = _Locator(path, file_format)
         blocks, relation_lines = [], []
-        for block in lines("ways.opl", osmium.osm.WAY | osmium.osm.RELATION, positions, tagged):
+        for block in lines("wr"):
             relation_lines += [line for line in block if line[0] == "r"]
             blocks.append(_parse_ways([line for line in block if line[0] == "w"], locate, bbox))
         relations = [relation for relation in map(_parse_relation, relation_lines) if wanted(relation.tags)]
         members: list[RawWays] = []
         if listed := sorted({way for relation in relations for way in relation.ways}):
             # osmium's id filter knows only positive ids; unsaved drawings have negative ones, and are small
-            only_listed = [osmium.filter.IdFilter(listed)] if listed[0] > 0 else []
-            found = lines("members.opl", osmium.osm.WAY, positions, *only_listed)
+            found = lines("w", listed if listed[0] > 0 else [])
             members += [_parse_ways(block, locate, None) for block in found]
     return RawOsm(nodes, _join(blocks), relations, _join(members))
 
 
-def _opl_lines(
-    target: Path, source: Any, entities: Any, handlers: Iterable[Any], deleted: frozenset[str]
-) -> Iterator[list[str]]:
-    """Run the file through osmium's handlers and yield what passed, in blocks of OPL lines."""
-    import osmium
+def _without(deleted: frozenset[str], blocks: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The lines of objects that are not deleted, neither by their file's word nor in JOSM."""
+    for block in blocks:
+        kept = [line for line in block if " dD " not in line]
+        yield [line for line in kept if line.split(" ", 1)[0] not in deleted] if deleted else kept
 
-    writer = osmium.SimpleWriter(osmium.io.File(str(target), OPL_FORMAT))
-    try:
-        with osmium.io.Reader(source, entities) as reader:
-            osmium.apply(reader, *handlers, writer)
-    except osmium.InvalidLocationError as error:
-        raise ValueError(str(error)) from error
-    finally:
-        writer.close()
-    with target.open(encoding="utf-8", newline="\n") as file:
-        while block := list(islice(file, LINES_AT_ONCE)):
-            kept = [line for line in block if " dD " not in line]
-            yield [line for line in kept if line.split(" ", 1)[0] not in deleted] if deleted else kept
+
+class _Osmium:
+    """osmium at work on a file, in a process of its own (`osmium_child.py`). Use it in a `with` statement."""
+
+    def __init__(self, path: Path, file_format: str, keys: Sequence[str], folder: Path) -> None:
+        self._folder = folder
+        command = [sys.executable, "-P", str(Path(__file__).with_name("osmium_child.py"))]
+        self._child = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, encoding="utf-8")
+        self._tell({"path": str(path.resolve()), "format": file_format, "keys": list(keys)})
+
+    def __enter__(self) -> "_Osmium":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.kill()
+        self._child.communicate()
+
+    def lines(self, entities: str, ids: list[int] | None) -> Iterator[list[str]]:
+        """Nodes ("n"), ways ("w") and relations ("r") that carry a key, or have one of `ids` ([]: all), as OPL lines.
+
+        They come in blocks. Raises RuntimeError with what osmium says against the file, or that it did not survive it.
+        """
+        target = self._folder / f"{entities}{ids is not None}.opl"
+        self._tell({"entities": entities, "ids": ids, "target": str(target)})
+        assert self._child.stdout is not None
+        answer = self._child.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"osmium: {self._child.wait()}")
+        if said := json.loads(answer):
+            raise RuntimeError(said)
+        with target.open(encoding="utf-8", newline="\n") as file:
+            while block := list(islice(file, LINES_AT_ONCE)):
+                yield block
+
+    def _tell(self, order: dict[str, Any]) -> None:
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError):  # a child that is gone answers nothing, which `lines` sees
+            self._child.stdin.write(json.dumps(order) + "\n")
+            self._child.stdin.flush()
 
 
 class _Locator:
     """Finds nodes with negative ids (drawings not yet uploaded), which osmium's table of positions does not hold."""
 
-    def __init__(self, source: Any) -> None:
-        self._source = source
+    def __init__(self, path: Path, file_format: str) -> None:
+        self._path, self._format = path, file_format
         self._known: dict[int, tuple[float, float]] | None = None
 
     def __call__(self, ref: int) -> tuple[float, float]:
         import osmium
 
         if self._known is None:
-            nodes: Iterable[Any] = osmium.FileProcessor(self._source, osmium.osm.NODE)
+            nodes: Iterable[Any] = osmium.FileProcessor(osmium.io.File(str(self._path), self._format), osmium.osm.NODE)
             self._known = {n.id: (n.lon, n.lat) for n in nodes if n.id < 0 and n.location.valid()}
         return self._known.get(ref, (np.nan, np.nan))
 

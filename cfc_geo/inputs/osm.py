@@ -18,7 +18,7 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
-from cfc_geo.inputs import xml_guard
+from cfc_geo.inputs import pbf_guard, xml_guard
 from cfc_geo.inputs.opl import Bounds, RawOsm, RawWays, read_raw
 from cfc_geo.inputs.walkable import (
     Tags,
@@ -131,7 +131,7 @@ def _read(path: Path, file: str, findings: Findings, bbox: Bounds | None, layers
     try:
         with path.open("rb") as stream:
             file_format = "pbf" if b"OSMHeader" in stream.read(64) else "xml"
-        if file_format == "xml" and (reason := xml_guard.refusal(path)):
+        if reason := (pbf_guard if file_format == "pbf" else xml_guard).refusal(path):
             findings.error("osm.unreadable", file, reason=reason)
             return None
         wanted = _is_wanted_or_ground if "ground" in layers else _is_wanted_relation

@@ -16,7 +16,9 @@ from pyproj import CRS
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import datum as datums
+from cfc_geo.inputs import raster_guard
 from cfc_geo.inputs.cell_tables import Cells
+from cfc_geo.inputs.gdal_guard import open_geotiff
 from cfc_geo.inputs.grids import EQUAL_AREA, MAX_RASTER_BYTES, Grid, centres, on_one_grid, squares
 from cfc_geo.inputs.normalise import positions
 from cfc_geo.inputs.raw import RawLayer, reading
@@ -129,7 +131,6 @@ def _placed(shapes: np.ndarray, grid: Grid, block: Block, findings: Findings) ->
 
 def _read_grid(path: Path, file: str, wanted: dict[str, int], block: Block, findings: Findings) -> Grid | None:
     """The wanted bands of a GeoTIFF; None, with errors, for anything that cannot be trusted as people on a grid."""
-    import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
     if not existing_file(path, file, findings):
@@ -139,8 +140,10 @@ def _read_grid(path: Path, file: str, wanted: dict[str, int], block: Block, find
         return None
     grid = None
     with reading(path, file, "geotiff", findings):
+        if not raster_guard.may_open(path, file, findings):
+            return None
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # an error of its own, below
-        with rasterio.open(path, driver="GTiff") as raster:
+        with open_geotiff(path) as raster:
             if not wanted:
                 wanted = _only_band(raster, file, findings)
             if not _readable(raster, file, wanted, findings):
@@ -180,6 +183,7 @@ def _readable(raster: Any, file: str, wanted: dict[str, int], findings: Findings
         findings.error("raster.no_position", file)
     if raster.width * raster.height * max(len(wanted), 1) * 8 > MAX_RASTER_BYTES:
         findings.error("raster.too_large", file, width=raster.width, height=raster.height)
+    raster_guard.blocks_are_sane(raster, file, findings)
     if absent := [number for number in wanted.values() if not 1 <= number <= raster.count]:
         findings.error("raster.no_band", file, bands=absent, count=raster.count)
     return len(findings.errors) == before

@@ -1,30 +1,25 @@
-"""Files → raw tables: opens data files, apart from the sheet, OSM, GraphML and raster readers beside it.
+"""Files → raw tables: opens data files, apart from the readers of sheets, vector layers, OSM, GraphML and
+rasters beside it.
 
 The first bytes choose the reader, never the file's extension: a VRT renamed `.geojson` would otherwise make GDAL read
 other files or fetch addresses. Text stays text (`007` is `007`); nothing is converted, dropped or repaired here.
 """
 
-import codecs
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterator
 from difflib import get_close_matches
-from itertools import pairwise
 from pathlib import Path
 
-import geopandas as gpd
-import numpy as np
-
 from cfc_geo.errors import Findings
+from cfc_geo.inputs import vector
 from cfc_geo.inputs.headings import ANY, Wanted
-from cfc_geo.inputs.raw import RawLayer, reading
+from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.sheets import is_utf16, read_csv, read_sheet
+from cfc_geo.inputs.vector_guard import shapefile_parts
+from cfc_geo.reach import is_address
 
-VECTOR_FORMATS = ("geojson", "geopackage", "shapefile", "flatgeobuf", "geoparquet")
 TABLE_FORMATS = ("csv", "xlsx", "xls")
-COUNTING_FORMATS = ("geopackage", "shapefile", "flatgeobuf")
-"""Formats that say how many records they hold, so that one cut off in the middle is noticed."""
 
 HEAD_BYTES = 1 << 16
 LEADS_ELSEWHERE = re.compile(rb"<\s*(OGR|VRT|GDAL|WMS|WFS)|gdal_streamed_alg", re.IGNORECASE)
@@ -46,7 +41,7 @@ _MAGIC = (
 
 def existing_file(path: Path, file: str, findings: Findings) -> bool:
     """Whether `path` is a regular file; a finding says why not. Addresses and GDAL prefixes are no files."""
-    if "://" in file or file.startswith("/vsi") or "\0" in file:
+    if is_address(file):
         findings.error("read.not_a_path", file)
         return False
     try:
@@ -85,7 +80,9 @@ def sniff(path: Path) -> str:
             return _zip_format(path) if name == "zip" else name
     if b"OSMHeader" in head[:64]:
         return "pbf"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or is_utf16(head):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "xml" if head.decode("utf-16", "replace").lstrip().startswith("<") else "csv"
+    if is_utf16(head):
         return "csv"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
@@ -112,19 +109,13 @@ def _zip_format(path: Path) -> str:
 
 def sha256(path: Path) -> str:
     """Hash of the file's bytes; of a shapefile, of its parts in order of name."""
-    parts = sorted(_shapefile_parts(path).values()) if path.suffix.lower() == ".shp" else [path]
+    parts = sorted(shapefile_parts(path).values()) if path.suffix.lower() == ".shp" else [path]
     digest = hashlib.sha256()
     for part in parts:
         with part.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _shapefile_parts(path: Path) -> dict[str, Path]:
-    """The files that make a shapefile, by their endings in lower case."""
-    beside = {part.suffix.lower(): part for part in path.parent.iterdir() if part.stem == path.stem}
-    return {ending: beside[ending] for ending in (".shp", ".shx", ".dbf", ".prj", ".cpg") if ending in beside}
 
 
 def read_layer(
@@ -139,94 +130,16 @@ def read_layer(
     format = sniff(path)
     if wanted.row is not None and format not in TABLE_FORMATS:
         findings.error("grid.no_rows", file, format=format)
-    if format in VECTOR_FORMATS:
-        raw = _read_vector(path, file, format, layer, findings)
+    if format in vector.FORMATS:
+        raw = vector.read_vector(path, file, format, layer, findings)
     elif format == "csv":
         raw = read_csv(path, file, wanted, findings)
     elif format in TABLE_FORMATS:
         raw = read_sheet(path, file, format, layer, wanted, findings)
     else:
-        findings.error("read.format", file, format=format)
+        findings.error("guard.archive" if format == "zip" else "read.format", file, format=format)
         return None
     if raw is not None and not len(raw.frame):
         findings.error("read.no_records", file)
         return None
     return raw
-
-
-# ----------------------------------------------------------------------------------------------------------- vector
-
-
-def _read_vector(path: Path, file: str, format: str, layer: str | None, findings: Findings) -> RawLayer | None:
-    import pyogrio
-
-    frame = None
-    with reading(path, file, format, findings):
-        if format == "geoparquet":
-            frame = gpd.read_parquet(path)
-        elif (picked := _pick_layer(path, file, layer, findings)) is not None:
-            encoding = _dbf_encoding(path, file, findings) if format == "shapefile" else None
-            frame = pyogrio.read_dataframe(path, layer=picked, encoding=encoding, on_invalid="ignore")
-            if format in COUNTING_FORMATS and (stated := pyogrio.read_info(path, layer=picked)["features"]) > len(
-                frame
-            ):
-                findings.error("read.cut_off", file, stated=stated, found=len(frame))
-    if frame is None:
-        return None
-    if not isinstance(frame, gpd.GeoDataFrame):
-        findings.error("read.no_geometry", file)
-        return None
-    if frame.geometry.name != "geometry":
-        frame = frame.drop(columns="geometry", errors="ignore").rename_geometry("geometry")
-    frame = frame.reset_index(drop=True)
-    return RawLayer(file, format, frame, frame.crs, "feature", np.arange(1, len(frame) + 1))
-
-
-def _pick_layer(path: Path, file: str, layer: str | None, findings: Findings) -> str | None:
-    import pyogrio
-
-    layers = [str(name) for name, geometry in pyogrio.list_layers(path) if geometry is not None]
-    if layer is None and len(layers) == 1:
-        return layers[0]
-    if layer in layers:
-        return layer
-    if not layers:
-        findings.error("read.no_geometry", file)
-    elif layer is None:
-        findings.error("read.which_layer", file, layers=layers)
-    else:
-        findings.error("read.no_layer", file, layer=layer, layers=layers)
-    return None
-
-
-def _dbf_encoding(path: Path, file: str, findings: Findings) -> str | None:
-    """The encoding of a shapefile's attributes where its `.cpg` does not say: UTF-8 or GB18030, as the bytes are."""
-    parts = _shapefile_parts(path)
-    if ".cpg" in parts or ".dbf" not in parts:
-        return None
-    texts = [text for text in _dbf_texts(parts[".dbf"].read_bytes()) if not text.isascii()]
-    if not texts:
-        return None
-    encoding = "UTF-8" if all(_decodes_cut(text) for text in texts) else "GB18030"
-    findings.note("read.encoding", file, encoding=encoding)
-    return encoding
-
-
-def _dbf_texts(content: bytes) -> Iterator[bytes]:
-    """The headings and cells of a dBASE table."""
-    records, width = int.from_bytes(content[8:10], "little"), int.from_bytes(content[10:12], "little")
-    fields = [content[at : at + 32] for at in range(32, records - 31, 32)]
-    yield from (field[:11].partition(b"\0")[0] for field in fields)
-    ends = np.cumsum([1, *(field[16] for field in fields)])
-    for start in range(records, len(content) - width + 1, max(width, 1)):
-        row = content[start : start + width]
-        yield from (row[a:b].rstrip(b" \0") for a, b in pairwise(ends))
-
-
-def _decodes_cut(text: bytes) -> bool:
-    """Whether `text` is UTF-8, its last character perhaps cut by the width of the field."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(text)
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -16,6 +16,7 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog
+from cfc_geo.inputs.gdal_guard import load_pyogrio
 from cfc_geo.model import Result
 from cfc_geo.tables import STREET_COLUMNS, UNIT_COLUMNS, children_column
 
@@ -53,7 +54,7 @@ def units_layer(result: Result) -> gpd.GeoDataFrame:
 
 def write_geopackage(result: Result, path: Path, lang: str) -> None:
     """Write all layers. Raises `OSError`, also where GDAL's own error says less, and where a layer came out short."""
-    import pyogrio
+    pyogrio = load_pyogrio()
     from pyogrio.errors import (
         CRSError,
         DataLayerError,
@@ -97,7 +98,6 @@ def _suffix(band: object) -> str:
 
 def _write_layer(table: gpd.GeoDataFrame, path: Path, layer: str, lang: str) -> None:
     import pyarrow as pa
-    import pyogrio
 
     plain = table.assign(
         **{name: table[name].astype(object) for name in table.columns if table[name].dtype == "category"}
@@ -105,7 +105,7 @@ def _write_layer(table: gpd.GeoDataFrame, path: Path, layer: str, lang: str) -> 
     shapes = _of_one_type(table.geometry)
     plain = plain.set_geometry(shapes)
     arrow = pa.table(plain.to_arrow(index=False, geometry_encoding="WKB"))
-    pyogrio.write_arrow(
+    load_pyogrio().write_arrow(
         pa.Table.from_arrays(arrow.columns, schema=pa.schema([_described(field, lang) for field in arrow.schema])),
         path,
         layer=layer,
@@ -149,8 +149,7 @@ def _types(shapes: gpd.GeoSeries) -> set[int]:
 @contextmanager
 def _settings() -> Iterator[None]:
     """While it lasts, GDAL writes `FIXED_DATE` as the time of writing, and leaves flushing to the caller."""
-    import pyogrio
-
+    pyogrio = load_pyogrio()
     settings = {"OGR_CURRENT_DATE": FIXED_DATE, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
     before = {name: pyogrio.get_gdal_config_option(name) for name in settings}
     pyogrio.set_gdal_config_options(settings)
