@@ -28,6 +28,8 @@ from cfc_geo import catalog, reach
 from cfc_geo.errors import Findings, PlanError
 
 MAX_BYTES = 1_000_000
+LONG_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){32}""")
+"""A key of so many parts; tomllib needs memory that grows with their square, gigabytes for a key of 100 kB."""
 MAX_DEPTH = 16
 """Tables and lists of a plan lie at most this deep in one another; no key of the schema lies deeper than 5."""
 
@@ -438,7 +440,7 @@ class Plan(PlanModel):
     map: Map = Map()
 
     _file: Path = PrivateAttr(default=Path("plan.toml"))
-    _folders: reach.Folders = PrivateAttr(default=())
+    _folders: reach.Folders = PrivateAttr(default_factory=lambda: reach.folders_of(Path("plan.toml"), ()))
 
     @model_validator(mode="after")
     def _limits_known(self) -> "Plan":
@@ -578,7 +580,11 @@ def _read_toml(file: Path, findings: Findings) -> dict[str, Any] | None:
         if file.stat().st_size > MAX_BYTES:
             findings.error("plan.too_long", str(file), mb=MAX_BYTES // 1_000_000)
             return None
-        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
+        if LONG_KEY.search(text):
+            findings.error("plan.too_deep", str(file), most=MAX_DEPTH)
+            return None
+        table = tomllib.loads(text)
     except FileNotFoundError:
         findings.error("plan.no_file", str(file), near=_near_files(file))
     except IsADirectoryError:

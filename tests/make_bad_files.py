@@ -98,6 +98,7 @@ def plans() -> Made:
         "not_utf8.toml": PLAN.encode("gb18030"),
         "not_finite.toml": PLAN + "[walk]\nsnap_limit_m = inf\n",
         "too_deep.toml": PLAN + "x = " + "[" * 3000 + "]" * 3000 + "\n",
+        "long_key.toml": PLAN + "a" + ".a" * 2000 + " = 1\n",
         "extends_itself.toml": 'extends = "extends_itself.toml"\n',
         "extends_nothing.toml": 'extends = "bose.toml"\n',
     }

@@ -18,7 +18,7 @@ from cfc_geo.errors import DataError, Finding
 from cfc_geo.inputs import datum as datums
 from cfc_geo.inputs.doctor import CERTAIN, Evidence, diagnose
 from cfc_geo.inputs.readings import Reading, lonlat_of, possible_readings
-from cfc_geo.inputs.records import away_from_named, coordinate_pairs, stand_alone
+from cfc_geo.inputs.records import away_from_named, stand_alone
 from cfc_geo.plan import load_plan
 from cfc_geo.run import check_plan
 from tests.toyplan import BANDS, CRS, ORIGIN, lonlat, write_csv, write_geojson
@@ -360,13 +360,6 @@ def test_names_of_units_agree_without_their_endings_and_the_distance_is_that_to_
     points = gpd.GeoSeries.from_xy([5, 5, 5, 5], [5, 5, 5, 5])
     away = away_from_named(points, pd.Series(["东门", "西门街道办事处", "北门", ""]), units)
     assert away[:2].tolist() == [0, 4] and np.isnan(away[2:]).all()
-
-
-def test_pairs_of_columns_are_matched_and_named_by_their_headings() -> None:
-    pairs = coordinate_pairs(["编号", "经度", "纬度", "高德经度", "高德纬度", "lng_bd09", "lat_bd09", "WGS84纬度"])
-    assert pairs == [
-        ("经度", "纬度", None), ("高德经度", "高德纬度", "gcj02"), ("lng_bd09", "lat_bd09", "bd09")
-    ]  # fmt: skip
 
 
 def test_a_record_alone_is_far_from_all_others_and_twins_are_not() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
 import pytest
 import shapely
@@ -222,6 +223,13 @@ def test_a_spatial_index_and_words_like_as_are_no_program(tmp_path: Path) -> Non
     findings = Findings()
     assert read_layer(tmp_path / "p.gpkg", "p.gpkg", None, findings) is not None
     assert findings == []
+
+
+def test_a_text_stored_once_and_used_everywhere_counts_as_often_as_it_is_used(tmp_path: Path) -> None:
+    layer = gpd.GeoDataFrame({"a": pd.Categorical(["x" * 1_000_000] * 500)}, geometry=[shapely.Point(1, 2)] * 500)
+    layer.to_parquet(tmp_path / "p.parquet")
+    assert (tmp_path / "p.parquet").stat().st_size < 2_000_000
+    assert codes(tmp_path / "p.parquet") == ["guard.unpacked"]
 
 
 # ---------------------------------------------------------------------------------------------------------- PBF, dBASE

@@ -754,7 +754,7 @@ def test_a_plan_that_turns_to_a_census_keeps_nothing_of_the_cells_and_back(tmp_p
     write_csv(tmp_path / "more/census.csv", ROWS)
     text = 'extends = "../toy.toml"\n[population]\nfile = "census.csv"\ncount_of = "常住"\n[population.spread]\n'
     census.write_text(text + 'on = "buildings"\nfile = "../data/streets.osm"\n', encoding="utf-8")
-    assert sums(read_study(load_plan(census))) == {"01": 2, "02": 20}
+    assert sums(read_study(load_plan(census, [tmp_path]))) == {"01": 2, "02": 20}
     finer = tmp_path / "finer.toml"
     finer.write_text('extends = "more/census.toml"\n[population.spread]\ncell_m = 50\n', encoding="utf-8")
     plan = load_plan(finer)
@@ -1008,7 +1008,7 @@ def test_the_sample_with_a_census_by_subdistrict(sample: Any, tmp_path: Path, on
         block += 'children = { "0-2" = 1, "3-5" = 2, "6-11" = 3, "12-14" = 4, "15-17" = 5 }\n'
     text = base[: base.index("[population]")] + block + base[base.index("[[facilities]]") :]
     (tmp_path / "plan.toml").write_text(text.replace("../data", f"{ROOT}/data"), encoding="utf-8")
-    result = run_plan(load_plan(tmp_path / "plan.toml"))
+    result = run_plan(load_plan(tmp_path / "plan.toml", [ROOT / "data"]))
     parent = dict(zip(result.study.units["unit_id"], result.study.units["parent_id"], strict=True))
     clean, messy = (
         of.study.origins.groupby(of.study.origins["unit_id"].map(parent))[children_columns()].sum()

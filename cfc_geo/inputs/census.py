@@ -25,7 +25,7 @@ from cfc_geo.inputs.headings import Wanted
 from cfc_geo.inputs.normalise import column, numbers, text
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer
-from cfc_geo.inputs.units import ancestors
+from cfc_geo.inputs.units import ancestors, bare_name
 from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column
 
@@ -130,22 +130,15 @@ class _KnownUnits:
         self._plain: dict[str, list[str]] = {}
         for unit, name in sorted(zip(ids, names, strict=True)):
             self._names.setdefault(folded(name), []).append(unit)
-            self._plain.setdefault(_plain(name), []).append(unit)
+            self._plain.setdefault(bare_name(name), []).append(unit)
 
     def meant_by(self, name: str, heading: str = "") -> list[str]:
         """Ids of the units that `name` can mean; of several, those of the level that the heading names."""
         if not name:
             return []
-        found = self._ids.get(name) or self._names.get(folded(name)) or self._plain.get(_plain(name), [])
+        found = self._ids.get(name) or self._names.get(folded(name)) or self._plain.get(bare_name(name), [])
         at_level = [unit for unit in found if self._level[unit] and self._level[unit] in heading]
         return at_level or found
-
-
-def _plain(name: str) -> str:
-    """A name without the ending that says what kind of unit it is, if anything is left."""
-    text = folded(name)
-    endings = sorted(map(folded, catalog.census_words("endings")), key=len, reverse=True)
-    return next((text.removesuffix(end) for end in endings if text.endswith(end) and text != end), text)
 
 
 def _holds_others(found: pd.Series, units: gpd.GeoDataFrame) -> np.ndarray:

@@ -1,26 +1,23 @@
 """One file before the datum doctor: its coordinates as they stand, every way to read them, and what speaks for each."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 
 from cfc_geo.errors import DataError, Findings
+from cfc_geo.inputs.cell_texts import read_degrees
 from cfc_geo.inputs.doctor import Diagnosis, Weighed, diagnose
 from cfc_geo.inputs.examine import Ground, projected, with_shifted_streets
+from cfc_geo.inputs.headings import AXES, Wanted, match_headings
 from cfc_geo.inputs.normalise import LonLat, column, text
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer
 from cfc_geo.inputs.readings import Reading, is_unnumbered_zone, lonlat_of, possible_readings
 from cfc_geo.inputs.study import read_ground
 from cfc_geo.plan import Entrances, Facilities, FileSource, Plan, Population, Streets, Units
-
-LON_HEADING = re.compile(r"经度|东经|\b(lon|lng|long|longitude|x|easting)\b", re.IGNORECASE)
-LAT_HEADING = re.compile(r"纬度|北纬|\b(lat|latitude|y|northing)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -46,14 +43,16 @@ def consult(
     """
     findings = Findings()
     block = None if plan is None else _block_of(plan, path)
-    raw = read_layer(path, str(path), layer or (block.layer if block else None), findings)
-    columns = None if raw is None else _columns_of(raw, lonlat or _stated_columns(block), findings)
+    declared = (block.datum if block else None) or ""
+    given = _given(lonlat, block)
+    wanted = Wanted(given, block.heading_row if block else None)
+    raw = read_layer(path, str(path), layer or (block.layer if block else None), findings, wanted=wanted)
+    columns = None if raw is None else _columns_of(raw, given, declared, findings)
     xy = None if raw is None or columns is None else _numbers_of(raw, columns, findings)
     ground = None if plan is None else read_ground(plan, findings)
     findings.raise_errors(DataError)
     assert columns is not None and xy is not None
     known = xy[np.isfinite(xy).all(axis=1)]
-    declared = (block.datum if block else None) or ""
     diagnosis = _by_numbers(known) if ground is None else _against(known, ground, declared)
     return Consultation(str(path), columns, len(xy) - len(known), declared, diagnosis)
 
@@ -93,33 +92,31 @@ def _block_of(plan: Plan, path: Path) -> FileSource | None:
     return same[0] if same else None
 
 
-def _stated_columns(block: FileSource | None) -> LonLat | None:
+def _given(lonlat: LonLat | None, block: FileSource | None) -> dict[str, str]:
+    """The columns of the coordinates that the user names, else those that the plan names for this file."""
     holder = getattr(block, "columns", block)
-    lon, lat = getattr(holder, "lon", None), getattr(holder, "lat", None)
-    return None if lon is None or lat is None else (lon, lat)
+    stated = lonlat or (getattr(holder, "lon", None), getattr(holder, "lat", None))
+    return {axis: name for axis, name in zip(AXES, stated, strict=True) if name is not None}
 
 
-def _columns_of(raw: RawLayer, lonlat: LonLat | None, findings: Findings) -> tuple[str, str] | None:
+def _columns_of(raw: RawLayer, given: dict[str, str], declared: str, findings: Findings) -> tuple[str, str] | None:
     """The columns that hold the coordinates; ("", "") for a layer that has shapes."""
     if raw.counted == "feature":
         return "", ""
-    if lonlat is not None:
-        found = [column(raw, name, findings) for name in lonlat]
-        return None if any(values is None for values in found) else (str(lonlat[0]), str(lonlat[1]))
-    headings = [str(name) for name in raw.frame.columns]
-    lon = [name for name in headings if LON_HEADING.search(name)]
-    lat = [name for name in headings if LAT_HEADING.search(name)]
-    if len(lon) == 1 and len(lat) == 1:
-        return lon[0], lat[0]
-    findings.error("doctor.which_columns", raw.file, raw.whole, columns=headings[:12])
-    return None
+    columns = match_headings(raw, AXES, given, declared or None, Findings())
+    if len(columns) < len(AXES):
+        headings = [str(name) for name in raw.frame.columns]
+        findings.error("doctor.which_columns", raw.file, raw.whole, columns=headings[:12])
+        return None
+    missing = any(column(raw, columns[axis], findings) is None for axis in AXES)
+    return None if missing else (columns["lon"], columns["lat"])
 
 
 def _numbers_of(raw: RawLayer, columns: tuple[str, str], findings: Findings) -> np.ndarray | None:
     """The coordinates (n × 2), NaN where a record has none; degrees of a layer that states a projected CRS."""
     if raw.counted == "row":
-        values = [pd.to_numeric(text(raw.frame[name]), errors="coerce").to_numpy(dtype=float) for name in columns]
-        xy = np.column_stack(values)
+        cells = zip(columns, AXES, strict=True)
+        xy = np.column_stack([read_degrees(text(raw.frame[name]), axis)[0] for name, axis in cells])
     else:
         shapes = gpd.GeoSeries(shapely.force_2d(raw.frame["geometry"].to_numpy(dtype=object)), crs=raw.crs)
         if raw.crs is not None and raw.crs.is_projected:

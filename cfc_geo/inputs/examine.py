@@ -16,10 +16,7 @@ import shapely
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.doctor import CERTAIN, Diagnosis, Evidence, diagnose
 from cfc_geo.inputs.facilities import FacilityLayers
-from cfc_geo.inputs.normalise import positions, project
-from cfc_geo.inputs.read import read_layer, sniff
 from cfc_geo.inputs.readings import DEGREES, Reading, in_china, shift_declared
-from cfc_geo.inputs.records import check_records
 from cfc_geo.plan import FileSource, Plan
 
 OUTLINE_EVERY_M = 100.0
@@ -74,7 +71,6 @@ def examine_datums(
     findings: Findings,
 ) -> None:
     """Weigh every layer of the plan; notes, warnings and errors go to `findings`."""
-    _examine_records(plan, units, findings)
     against: list[tuple[str, Reading]] = []
     agreeing = 0
     for layer in _layers_of(plan, units, origins, layers):
@@ -88,18 +84,6 @@ def examine_datums(
         findings.warning("doctor.streets_suspect", plan.streets.file, files=sorted({file for file, _ in against}))
     elif against and agreeing:
         findings.warning("doctor.layers_differ", plan.streets.file, files=sorted({file for file, _ in against}))
-
-
-def _examine_records(plan: Plan, units: gpd.GeoDataFrame, findings: Findings) -> None:
-    """The records of every facility table and point layer, read once more for the columns that tables do not keep."""
-    said_before = Findings()
-    for block in plan.facilities:
-        path = plan.path(block.file)
-        raw = None if sniff(path) in ("osm", "pbf") else read_layer(path, block.file, block.layer, said_before)
-        lonlat = block.columns.lon, block.columns.lat
-        shapes = None if raw is None else positions(raw, lonlat, block.datum, said_before)
-        if raw is not None and shapes is not None and (shapes.geom_type == "Point").all():
-            check_records(raw, project(shapes, str(units.crs)), lonlat, units, findings)
 
 
 def _layers_of(

@@ -28,6 +28,7 @@ from cfc_geo.inputs.normalise import (
 )
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer, sniff
+from cfc_geo.inputs.records import check_records
 from cfc_geo.inputs.units import assign_units
 from cfc_geo.plan import Facilities, Plan
 from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, REVIEW_COLUMNS
@@ -71,7 +72,7 @@ def read_facilities(
     read = [
         _take_osm(block, read_osm, findings)
         if sniff(plan.path(block.file)) in ("osm", "pbf")
-        else _read_block(plan, block, area, findings)
+        else _read_block(plan, block, units, area, findings)
         for block in plan.facilities
     ]
     parts = [part for part in read if part is not None]
@@ -184,7 +185,9 @@ def _take_osm(block: Facilities, read_osm: ReadOsm, findings: Findings) -> Facil
     return FacilityLayers(table.assign(source=block.file), given, frozenset(block.surveys))
 
 
-def _read_block(plan: Plan, block: Facilities, area: Area | None, findings: Findings) -> FacilityLayers | None:
+def _read_block(
+    plan: Plan, block: Facilities, units: gpd.GeoDataFrame | None, area: Area | None, findings: Findings
+) -> FacilityLayers | None:
     """Facilities of a table or layer, which is taken as the full list of the kinds it holds, here or elsewhere; but not
     if some of its records are of unknown kind, because each may be one more of any."""
     given = {role: heading for role, heading in block.columns.model_dump().items() if heading is not None}
@@ -213,6 +216,8 @@ def _read_block(plan: Plan, block: Facilities, area: Area | None, findings: Find
     if shapes is None or not only_types(raw, shapes, SHAPES, findings) or area is None:
         return None
     shapes, inside = inside_area(raw, repaired(raw, shapes, findings), area, findings)
+    if units is not None:
+        check_records(raw, shapes, columns, units, findings)
     frame = gpd.GeoDataFrame(table.assign(source=block.file), geometry=shapes.to_numpy(), crs=area.crs)
     wanted_kinds = frame["kind"].isin(catalog.kinds() if block.only is None else block.only).to_numpy()
     listed = frame[inside & wanted_kinds].reset_index(drop=True)

@@ -27,6 +27,7 @@ LONLAT = re.compile(r"epsg:4326|crs84|wgs\s*84", re.IGNORECASE)
 FIRST_OF_LIST = re.compile(r"""^\[\s*(['"]?)(.*?)\1\s*[,\]]""")
 WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d{0,17}")
 LONGEST_M = 100_000.0
+MOST_STRANGE = 100_000
 LOST_SHAPE = 1.01
 """An edge without geometry whose stated length exceeds the straight line by this factor has lost its bends: the stated
 length is kept. (osmnx measures on a sphere, up to 0.6 % off.)"""
@@ -90,6 +91,7 @@ def _parse(path: Path) -> _Graph:
     nodes: dict[str, Tags] = {}
     edges: list[tuple[str, str, Tags]] = []
     directed: bool | None = None
+    strange = 0
     for event, element in ElementTree.iterparse(path, events=("start", "end")):
         tag = element.tag.removeprefix(NAMESPACE)
         if event == "start":
@@ -108,6 +110,10 @@ def _parse(path: Path) -> _Graph:
             element.clear()
         elif tag == "graph":
             attributes = _data(element, names)
+        elif tag not in ("data", "graphml"):
+            strange += 1
+            if strange > MOST_STRANGE:
+                raise ValueError("too many elements that are neither nodes nor edges")
     if directed is None:
         raise ValueError("no graph element")
     return _Graph(attributes, nodes, edges, directed)

@@ -10,7 +10,7 @@ from pyproj import CRS, Transformer
 
 from cfc_geo.errors import Findings
 
-MAX_RASTER_BYTES = 1_500_000_000
+MAX_RASTER_BYTES = 300_000_000
 EQUAL_AREA = "EPSG:6933"
 PARTS = 10
 """A pixel is moved to another grid in parts of a tenth of that grid's pixels."""

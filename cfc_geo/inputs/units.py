@@ -6,7 +6,9 @@ import pandas as pd
 import shapely
 from pyproj import CRS, Proj
 
+from cfc_geo import catalog
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.ages import folded
 from cfc_geo.inputs.datum import working_crs
 from cfc_geo.inputs.headings import Wanted
 from cfc_geo.inputs.normalise import column, ids, known_crs, only_types, positions, project, repaired, text
@@ -69,6 +71,13 @@ def depth(units: gpd.GeoDataFrame) -> pd.Series:
     """How many ancestors each unit has, by unit_id."""
     parent = dict(zip(units["unit_id"], units["parent_id"], strict=True))
     return pd.Series({unit: len(ancestors(unit, parent)) for unit in parent}, dtype=int)
+
+
+def bare_name(name: str) -> str:
+    """A unit's name, folded, without the ending that says what kind of unit it is, if anything is left."""
+    text = folded(name)
+    endings = sorted(map(folded, catalog.census_words("endings")), key=len, reverse=True)
+    return next((text.removesuffix(end) for end in endings if text.endswith(end) and text != end), text)
 
 
 def ancestors(unit: str, parent: dict[str, str]) -> list[str]:
