@@ -23,8 +23,6 @@ from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
 
 if TYPE_CHECKING:
-    from cfc_geo.inputs.consult import Consultation
-    from cfc_geo.inputs.readings import Reading
     from cfc_geo.model import Result
     from cfc_geo.plan import Plan
 
@@ -174,6 +172,7 @@ def datum(
 ) -> int:
     """Tell in which datum the coordinates of a file are, or why nobody can tell."""
     from cfc_geo.inputs.consult import consult
+    from cfc_geo.outputs.consultation import consultation_lines
     from cfc_geo.plan import load_plan
 
     if (lon is None) != (lat is None):
@@ -181,7 +180,7 @@ def datum(
         return WRONG_USAGE
     lonlat = None if lon is None else (lon, lat)
     told = consult(file, None if plan is None else load_plan(plan, allow), layer=layer, lonlat=lonlat)
-    print("\n".join(_told(told, lang)))
+    print("\n".join(consultation_lines(told, lang)))
     return 0
 
 
@@ -323,57 +322,6 @@ def _print_findings(findings: Sequence[Finding], lang: str, stream: Any = None) 
     for finding in findings:
         label = catalog.word(f"cli.{finding.severity}", lang)
         print(f"{label}: {finding.text(lang)}", file=stream or sys.stderr)
-
-
-def _told(told: "Consultation", lang: str) -> Iterator[str]:
-    """What the datum doctor says of a file, line by line."""
-
-    def tell(key: str, **values: Any) -> str:
-        return catalog.word(f"doctor.{key}", lang, **values)
-
-    found = told.diagnosis
-    yield tell("file", file=told.file, points=found.points)
-    if told.unread:
-        yield tell("unread", count=told.unread)
-    if any(told.lonlat):
-        yield tell("columns", lon=told.lonlat[0], lat=told.lonlat[1])
-    for row in found.weighed:
-        if row.inside != row.inside:  # nothing to compare with
-            continue
-        metres = {
-            name: "–" if value != value else f"{value:,.0f}"
-            for name, value in (("street_m", row.street_m), ("building_m", row.building_m))
-        }
-        sure = "> 99.9%" if row.probability > 0.999 else f"{row.probability:.1%}"  # never certainty
-        values = {"inside": f"{row.inside:.0%}", "percent": sure if found.reason in ("", "alike") else "–"}
-        yield tell("row", reading=_reading_name(row.reading, lang), **metres, **values)
-    verdict = found.verdict
-    yield tell(f"reason_{found.reason or 'evidence'}")
-    if verdict is None:
-        if found.weighed and all(row.reading.swapped for row in found.weighed) and found.reason != "swapped":
-            yield tell("reason_swapped")
-        yield tell("cannot_tell")
-        return
-    yield tell("verdict", reading=_reading_name(verdict, lang))
-    if verdict.streets:
-        return
-    yield tell("write", datum=verdict.datum)
-    if verdict.swapped and any(told.lonlat):
-        yield tell("write_swapped", lon=told.lonlat[1], lat=told.lonlat[0])
-    if told.declared:
-        same = verdict.datum == told.declared or {verdict.datum, told.declared} == {"wgs84", "cgcs2000"}
-        yield tell("declared_right" if same and not verdict.swapped else "declared_wrong", datum=told.declared)
-
-
-def _reading_name(reading: "Reading", lang: str) -> str:
-    """A reading as users read it: GCJ-02, EPSG:4549 …, and what else is unlike its declaration."""
-    datum = reading.datum if reading.datum.startswith("EPSG:") else catalog.word(f"doctor.{reading.datum}", lang)
-    if reading.swapped:
-        return catalog.word("doctor.swapped", lang, datum=datum)
-    if reading.streets:
-        streets = catalog.word(f"doctor.{reading.streets}", lang)
-        return catalog.word("doctor.streets", lang, datum=datum, streets=streets)
-    return datum
 
 
 def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) -> None:

@@ -462,6 +462,20 @@ class Plan(PlanModel):
         findings.raise_errors(PlanError)
         return self._file.parent / file
 
+    def sources(self) -> list[tuple[str, str, FileSource]]:
+        """Role, file and block of every file the plan names, in the order in which results list them."""
+        population, spread = self.population, self.population.spread
+        found: list[tuple[str, str | None, FileSource]] = [("units", self.place.units.file, self.place.units)]
+        found += [("population", file, population) for file in [population.file, *(population.files or {}).values()]]
+        if spread is not None:
+            found += [("spread", file, spread) for file in [spread.file, *(spread.files or {}).values()]]
+        for block in self.facilities:
+            found.append(("facilities", block.file, block))
+            if block.entrances:
+                found.append(("entrances", block.entrances.file, block.entrances))
+        found.append(("streets", self.streets.file, self.streets))
+        return [(role, file, block) for role, file, block in found if file is not None]
+
     def resolved_norms(self) -> dict[str, catalog.Norm]:
         """Kind → norm, overrides applied (certainty "plan", with their reason)."""
         norms = dict(catalog.norms(self.norms.use))

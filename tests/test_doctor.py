@@ -1,6 +1,7 @@
 """The datum doctor on towns drawn by hand, where the answer is forced; and where nobody could tell, that it says so."""
 
 import csv
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -260,6 +261,10 @@ def test_a_plan_may_trust_its_datum_and_must_say_why(tmp_path: Path, capsys: pyt
     plan.write_text(text, encoding="utf-8")
     assert main(["--lang", "zh", "check", str(plan)]) == 0
     assert "假设：坐标基准 wgs84 由方案认定（实测），尽管证据表明是 gcj02" in capsys.readouterr().out
+    assert main(["run", str(plan), "--out", str(tmp_path / "out")]) == 0
+    (record,) = (tmp_path / "out").rglob("run.json")
+    assumptions = json.loads(record.read_text(encoding="utf-8"))["assumptions"]
+    assert "schools.csv 的坐标基准按方案的说明采信：实测" in assumptions["zh"]
 
 
 def test_shifted_streets_are_a_disagreement_not_a_fault_of_the_points(tmp_path: Path) -> None:

@@ -17,16 +17,18 @@ from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer
 from cfc_geo.inputs.readings import Reading, is_unnumbered_zone, lonlat_of, possible_readings
 from cfc_geo.inputs.study import read_ground
-from cfc_geo.plan import Entrances, Facilities, FileSource, Plan, Population, Streets, Units
+from cfc_geo.plan import FileSource, Plan
 
 
 @dataclass(frozen=True)
 class Consultation:
-    """What the doctor says of a file. `lonlat`: the columns read ("" in layers); `unread`: records without two numbers;
-    `declared`: the datum that the plan states for this file ("" none)."""
+    """What the doctor says of a file. `lonlat`: the columns read ("" in layers); `crs`: the projected one that a layer
+    states, out of which its coordinates were taken ("" none); `unread`: records without two numbers; `declared`: the
+    datum that the plan states for this file ("" none)."""
 
     file: str
     lonlat: tuple[str, str]
+    crs: str
     unread: int
     declared: str
     diagnosis: Diagnosis
@@ -51,10 +53,11 @@ def consult(
     xy = None if raw is None or columns is None else _numbers_of(raw, columns, findings)
     ground = None if plan is None else read_ground(plan, findings)
     findings.raise_errors(DataError)
-    assert columns is not None and xy is not None
+    assert raw is not None and columns is not None and xy is not None
     known = xy[np.isfinite(xy).all(axis=1)]
     diagnosis = _by_numbers(known) if ground is None else _against(known, ground, declared)
-    return Consultation(str(path), columns, len(xy) - len(known), declared, diagnosis)
+    crs = raw.crs.name if raw.crs is not None and raw.crs.is_projected else ""
+    return Consultation(str(path), columns, crs, len(xy) - len(known), declared, diagnosis)
 
 
 def _against(xy: np.ndarray, ground: Ground, declared: str) -> Diagnosis:
@@ -86,9 +89,7 @@ def _by_numbers(xy: np.ndarray) -> Diagnosis:
 
 def _block_of(plan: Plan, path: Path) -> FileSource | None:
     """The block of the plan that names this file."""
-    blocks: list[Units | Population | Facilities | Entrances | Streets] = [plan.place.units, plan.population]
-    blocks += [*plan.facilities, *(block.entrances for block in plan.facilities if block.entrances), plan.streets]
-    same = [block for block in blocks if block.file is not None and plan.path(block.file).resolve() == path.resolve()]
+    same = [block for _, file, block in plan.sources() if plan.path(file).resolve() == path.resolve()]
     return same[0] if same else None
 
 

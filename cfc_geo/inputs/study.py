@@ -184,20 +184,7 @@ def _ground_files(plan: Plan) -> list[str]:
 
 def plan_sources(plan: Plan) -> tuple[Source, ...]:
     """Provenance of every file, in the order of the plan; of one that cannot be read without its checksum."""
-    named: list[tuple[str, str, FileSource]] = [("units", plan.place.units.file, plan.place.units)]
-    population = plan.population
-    named += [
-        ("population", file, population) for file in [population.file, *(population.files or {}).values()] if file
-    ]
-    if (spread := population.spread) is not None:
-        files = [spread.file, *(spread.files or {}).values()]
-        named += [("spread", file, spread) for file in files if file]
-    for block in plan.facilities:
-        named.append(("facilities", block.file, block))
-        if block.entrances:
-            named.append(("entrances", block.entrances.file, block.entrances))
-    named.append(("streets", plan.streets.file, plan.streets))
-    return tuple(_source(role, file, block, plan.path(file)) for role, file, block in named)
+    return tuple(_source(role, file, block, plan.path(file)) for role, file, block in plan.sources())
 
 
 def _source(role: str, file: str, block: FileSource, path: Path) -> Source:

@@ -118,6 +118,10 @@ def assumed(result: Result, lang: str) -> list[tuple[str, str]]:
     """Topic (a key of `outputs.topic`) and sentence of all that was assumed, by the plan or by default."""
     plan, join = result.plan, _say("list", lang).join
     said = [("streets", _say("about.snap", lang, limit_m=f"{plan.walk.snap_limit_m:g}"))]
+    for role, file, block in plan.sources():
+        if block.trust_datum:
+            shown = _say("about.trust_datum", lang, file=shown_file(file), why=block.trust_datum)
+            said.append(("streets" if role == "streets" else "data", shown))
     if plan.population.count_of:
         said.append(("population", _say("about.count_of", lang, count_of=plan.population.count_of)))
     if plan.population.assumption:
