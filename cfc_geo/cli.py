@@ -359,13 +359,12 @@ def _progress(lang: str) -> Any:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """One plan's tables hold millions of objects and no cycles to speak of: looking for cycles, also at the end of the
-    program, would cost a sixth of a run."""
+    """One plan's tables hold millions of objects and no cycles to speak of: looking for cycles would cost a sixth of a
+    run."""
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()
 
 

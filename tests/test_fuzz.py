@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.fuzz_readers import Reader, fine, good_cases, spoil_and_read
 
-READINGS = 200
+READINGS = 100
 
 
 def test_whatever_bytes_change_reading_ends_in_a_result_or_in_findings(tmp_path: Path) -> None:

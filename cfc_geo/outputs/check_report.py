@@ -16,7 +16,7 @@ from cfc_geo.outputs.tables import text
 
 REPORT = "check.xlsx"
 MOST_RECORDS = 200
-"""Findings of more records than this have one row, which names them as ranges."""
+"""Findings of more records than this have one row, which names them as ranges; so have notes, which ask for nothing."""
 MOST_RANGES = 1_000
 
 SUMMARY_WIDTHS = (16, 40, 9, 9, 9, 13, 12, 14, 14, 38)
@@ -102,15 +102,18 @@ def _write_summary(pen: Pen, plan_file: Path, findings: Sequence[Finding], sourc
 
 
 def _records(finding: Finding, lang: str) -> list[str]:
-    """Each record of a finding in words; of very many one text of ranges; "" where it is about a whole file."""
+    """Each record of a finding in words; of a note, and of very many, one text of ranges; "" where it is about a whole
+    file."""
     if not finding.rows:
         return [""]
-    if len(finding.rows) <= MOST_RECORDS:
+    if finding.severity != "note" and len(finding.rows) <= MOST_RECORDS:
         return [catalog.word(f"place.{finding.counted}", lang, listed=row) for row in finding.rows]
     ranges = _ranges(finding.rows)
-    listed = catalog.word("place.list", lang).join(ranges[:MOST_RANGES]) + ("…" if len(ranges) > MOST_RANGES else "")
-    counted = catalog.word("place.more", lang, listed=listed, count=len(finding.rows))
-    return [catalog.word(f"place.{finding.counted}s", lang, listed=counted)]
+    listed = catalog.word("place.list", lang).join(ranges[:MOST_RANGES])
+    if len(ranges) > MOST_RANGES:
+        listed = catalog.word("place.more", lang, listed=listed, count=len(finding.rows))
+    plural = "s" if len(finding.rows) > 1 else ""
+    return [catalog.word(f"place.{finding.counted}{plural}", lang, listed=listed)]
 
 
 def _ranges(rows: Iterable[int | str]) -> list[str]:
