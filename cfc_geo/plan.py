@@ -8,7 +8,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -87,7 +87,7 @@ class PlanModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
 
-def _stated(block: PlanModel, keys: set[str]) -> set[str]:
+def stated(block: PlanModel, keys: Collection[str]) -> set[str]:
     """Which of the keys say something other than the default; a plan written with all its defaults states nothing."""
     return {key for key in keys if getattr(block, key) != type(block).model_fields[key].default}
 
@@ -164,8 +164,8 @@ class Spread(FileSource):
     def _of_one_kind(self) -> "Spread":
         of_rasters = {"children", "files", "residents", "values"}
         of_shapes = {"levels", "default_levels", "use", "residential", "layer"}
-        wrong = _stated(self, of_shapes | {"cell_m"} if self.on == "raster" else of_rasters)
-        wrong |= _stated(self, {"file", "datum", *of_shapes}) if self.on == "even" else set()
+        wrong = stated(self, of_shapes | {"cell_m"} if self.on == "raster" else of_rasters)
+        wrong |= stated(self, {"file", "datum", *of_shapes}) if self.on == "even" else set()
         if wrong:
             raise _fault("spread_keys", on=self.on, keys=sorted(wrong))
         if self.on == "raster" and (self.file is None) == (self.files is None):
@@ -218,7 +218,7 @@ class Population(FileSource):
             raise _fault("population_files_alone")
         if self.spread is not None:
             return self._one_census()
-        if of_census := sorted(_stated(self, {"unit", "count_of", "ages", "split", "unknown_units"})):
+        if of_census := sorted(stated(self, {"unit", "count_of", "ages", "split", "unknown_units"})):
             raise _fault("population_needs_spread", keys=of_census)
         if self.shares is not None and sum(self.shares.values()) > 1 + 1e-9:
             raise _fault("population_shares_over_one")
@@ -231,7 +231,7 @@ class Population(FileSource):
         return self
 
     def _one_census(self) -> "Population":
-        if of_cells := sorted(_stated(self, {"files", "children", "lon", "lat", "id", "datum", "values"})):
+        if of_cells := sorted(stated(self, {"files", "children", "lon", "lat", "id", "datum", "values"})):
             raise _fault("population_census_keys", keys=of_cells)
         if isinstance(self.residents, int):
             raise _fault("population_census_keys", keys=["residents"])

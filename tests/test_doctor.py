@@ -260,11 +260,11 @@ def test_a_plan_may_trust_its_datum_and_must_say_why(tmp_path: Path, capsys: pyt
     )
     plan.write_text(text, encoding="utf-8")
     assert main(["--lang", "zh", "check", str(plan)]) == 0
-    assert "假设：坐标基准 wgs84 由方案认定（实测），尽管证据表明是 gcj02" in capsys.readouterr().out
+    assert "假设：坐标系 wgs84 由方案认定（实测），尽管证据表明是 gcj02" in capsys.readouterr().out
     assert main(["run", str(plan), "--out", str(tmp_path / "out")]) == 0
     (record,) = (tmp_path / "out").rglob("run.json")
     assumptions = json.loads(record.read_text(encoding="utf-8"))["assumptions"]
-    assert "schools.csv 的坐标基准按方案的说明采信：实测" in assumptions["zh"]
+    assert "schools.csv 的坐标系按方案的说明采信：实测" in assumptions["zh"]
 
 
 def test_shifted_streets_are_a_disagreement_not_a_fault_of_the_points(tmp_path: Path) -> None:
@@ -360,10 +360,11 @@ def test_outside_china_there_is_nothing_to_compare(tmp_path: Path, capsys: pytes
 
 def test_names_of_units_agree_without_their_endings_and_the_distance_is_that_to_the_unit() -> None:
     units = gpd.GeoDataFrame(
-        {"name": ["东门街道", "西门街道"]}, geometry=[shapely.box(0, 0, 9, 9), shapely.box(9, 0, 20, 9)]
+        {"unit_id": ["1", "2"], "name": ["东门街道", "西门街道"], "level": ""},
+        geometry=[shapely.box(0, 0, 9, 9), shapely.box(9, 0, 20, 9)],
     )
     points = gpd.GeoSeries.from_xy([5, 5, 5, 5], [5, 5, 5, 5])
-    away = away_from_named(points, pd.Series(["东门", "西门街道办事处", "北门", ""]), units)
+    away = away_from_named(points, pd.Series(["东门", "西门街道办事处", "北门", ""]), "街道", units)
     assert away[:2].tolist() == [0, 4] and np.isnan(away[2:]).all()
 
 

@@ -157,7 +157,7 @@ def datum_words() -> dict[str, str]:
 
 @cache
 def cell_words(name: str) -> frozenset[str]:
-    """Words that mark cells and rows of tables: blank, idle, total, note."""
+    """Words that mark cells and rows of tables: blank, idle, total, subtotal, note, doubtful."""
     return frozenset(_load("headings")["cells"][name])
 
 
@@ -234,7 +234,7 @@ def ground() -> Ground:
 
 
 def census_words(name: str) -> tuple[str, ...]:
-    """Words of census tables: unit, residents, counted, around_ages, totals, endings."""
+    """Words of census tables: unit, residents, counted, around_ages, endings."""
     return tuple(_load("census")[name])
 
 

@@ -55,14 +55,16 @@ def tiles(ground: shapely.Geometry) -> list[Bounds]:
 
 
 def wanted_tags() -> Tags:
-    """Every tag by which the reader knows streets, gates, facilities and the map's backdrop, as osmnx wants them.
+    """Every tag by which the reader knows streets, gates, facilities and the map's backdrop, and
+    where nobody lives, as osmnx wants them.
 
     Of a kind's tag set that must match as a whole, the first tag is asked for. Keys of which many values are wanted are
     asked for as such: a question of a hundred tags is slow to answer.
     """
     wanted: dict[str, set[str]] = {}
     pairs = [next(iter(tag_set.items())) for kind in catalog.kinds().values() for tag_set in kind.osm]
-    themes = [(key, value) for theme in AREA_THEMES.values() for key, values in theme.items() for value in values]
+    grounds = (*AREA_THEMES.values(), *catalog.ground().themes.values())
+    themes = [(key, value) for theme in grounds for key, values in theme.items() for value in values]
     lines = [("waterway", value) for value in WATER_LINES] + [("railway", value) for value in RAILS]
     for key, value in [*pairs, *themes, *lines]:
         wanted.setdefault(key, set()).add(value)

@@ -22,10 +22,11 @@ from cfc_geo.inputs.ages import (
     read_heading,
 )
 from cfc_geo.inputs.headings import Wanted
+from cfc_geo.inputs.layout import is_subtotal, is_total_word
 from cfc_geo.inputs.normalise import column, numbers, text
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer
-from cfc_geo.inputs.units import ancestors, bare_name
+from cfc_geo.inputs.units import KnownUnits, ancestors
 from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column
 
@@ -54,16 +55,16 @@ def read_census(plan: Plan, units: gpd.GeoDataFrame | None, findings: Findings) 
     if heading is None:
         return None
     names = text(raw.frame[heading]).reset_index(drop=True)
-    is_sum = names.map(lambda name: folded(name) in set(map(folded, catalog.census_words("totals")))).to_numpy(bool)
+    is_sum = _says_total(raw)
     found = pd.Series("", index=names.index, dtype=object)
     if units is not None:
         found[~is_sum] = _match(raw, heading, names, ~is_sum, units, findings)
         is_sum = is_sum | _holds_others(found, units)
     listed = raw.where(~is_sum)
-    groups = _groups(plan, listed, findings)
+    groups = _groups(plan, listed, heading, findings)
     if is_sum.any():
         findings.note("census.sums", raw.file, raw.rows(is_sum), count=int(is_sum.sum()))
-        _check_sums(plan, raw, found, is_sum, groups, units, findings)
+        _check_sums(plan, raw, heading, found, is_sum, groups, units, findings)
     bands = None if groups is None else _bands(plan, listed, groups, findings)
     if bands is None or units is None or findings.errors:
         return None
@@ -79,7 +80,14 @@ def _wanted(plan: Plan) -> Wanted:
     block = plan.population
     named = [name for name in (block.unit, block.residents) if isinstance(name, str)]
     counted = [name for names in (block.ages or {}).values() for name in names]
-    return Wanted({f"census.{name}": name for name in [*named, *counted]}, block.heading_row)
+    return Wanted({f"census.{name}": name for name in [*named, *counted]}, block.heading_row, keeps_totals=True)
+
+
+def _says_total(raw: RawLayer) -> np.ndarray:
+    """Which rows call themselves sums, in any of their cells."""
+    cells = raw.frame.drop(columns="geometry", errors="ignore")
+    said = [text(cells[name]).map(is_total_word).to_numpy(dtype=bool) for name in cells.columns]
+    return np.logical_or.reduce(said) if said else np.zeros(len(raw.frame), dtype=bool)
 
 
 # ------------------------------------------------------------------------------------------------------------ units
@@ -101,7 +109,7 @@ def _match(
     raw: RawLayer, heading: str, names: pd.Series, wanted: np.ndarray, units: gpd.GeoDataFrame, findings: Findings
 ) -> pd.Series:
     """For each wanted record the id of the unit it names ("" none): by id, by name, by name without its ending."""
-    known_as = _KnownUnits(units)
+    known_as = KnownUnits(units)
     found = names[wanted].map({name: known_as.meant_by(name, heading) for name in names[wanted].unique()})
     known = sorted({*units["unit_id"], *units["name"]})
     for name in sorted(set(names[wanted][found.map(len) != 1]))[:SHOWN_NAMES]:
@@ -119,28 +127,6 @@ def _match(
     return one
 
 
-class _KnownUnits:
-    """The units by id, by name, and by name without its ending."""
-
-    def __init__(self, units: gpd.GeoDataFrame) -> None:
-        ids, names = list(units["unit_id"]), list(units["name"])
-        self._level = dict(zip(ids, units["level"], strict=True))
-        self._ids: dict[str, list[str]] = {unit: [unit] for unit in ids}
-        self._names: dict[str, list[str]] = {}
-        self._plain: dict[str, list[str]] = {}
-        for unit, name in sorted(zip(ids, names, strict=True)):
-            self._names.setdefault(folded(name), []).append(unit)
-            self._plain.setdefault(bare_name(name), []).append(unit)
-
-    def meant_by(self, name: str, heading: str = "") -> list[str]:
-        """Ids of the units that `name` can mean; of several, those of the level that the heading names."""
-        if not name:
-            return []
-        found = self._ids.get(name) or self._names.get(folded(name)) or self._plain.get(bare_name(name), [])
-        at_level = [unit for unit in found if self._level[unit] and self._level[unit] in heading]
-        return at_level or found
-
-
 def _holds_others(found: pd.Series, units: gpd.GeoDataFrame) -> np.ndarray:
     """Which records are of a unit that holds the unit of another record: sums, too."""
     parent = dict(zip(units["unit_id"], units["parent_id"], strict=True))
@@ -153,7 +139,7 @@ def _check_complete(plan: Plan, listed: Iterable[str], units: gpd.GeoDataFrame, 
     file = plan.population.file or ""
     parent = dict(zip(units["unit_id"], units["parent_id"], strict=True))
     name = dict(zip(units["unit_id"], units["name"], strict=True))
-    known_as = _KnownUnits(units)
+    known_as = KnownUnits(units)
     stated = {unit: known_as.meant_by(unit) for unit in plan.population.unknown_units}
     if wrong := [unit for unit, ids in stated.items() if len(ids) != 1]:
         findings.error("census.unknown_units", file, units=wrong)
@@ -172,7 +158,7 @@ def _check_complete(plan: Plan, listed: Iterable[str], units: gpd.GeoDataFrame, 
 # ------------------------------------------------------------------------------------------------------------- ages
 
 
-def _groups(plan: Plan, raw: RawLayer, findings: Findings) -> dict[Ages, np.ndarray] | None:
+def _groups(plan: Plan, raw: RawLayer, unit: str, findings: Findings) -> dict[Ages, np.ndarray] | None:
     """Age group → its count by record, of the columns that the plan names or whose headings say so; None: errors."""
     block = plan.population
     columns = _stated_columns(plan, findings) if block.ages else _columns_by_heading(plan, raw, findings)
@@ -184,9 +170,9 @@ def _groups(plan: Plan, raw: RawLayer, findings: Findings) -> dict[Ages, np.ndar
     if pairs or not columns:
         return None
     shown = [f"{ages} ← {' + '.join(names)}" for ages, names in sorted(columns.items())]
-    used = {heading for names in columns.values() for heading in names}
+    used = {unit, *(heading for names in columns.values() for heading in names)}
     unused = [str(name) for name in raw.frame.columns if name != "geometry" and name not in used]
-    findings.note("census.columns", raw.file, raw.whole, columns=shown, unused=unused[:12] or ["–"])
+    findings.note("census.columns", raw.file, raw.whole, unit=unit, columns=shown, unused=unused[:12] or ["–"])
     return {
         ages: np.sum([numbers(raw, name, findings, blank=None) for name in names], axis=0)
         for ages, names in columns.items()
@@ -256,22 +242,23 @@ def _bands(
 
 
 def _check_sums(
-    plan: Plan, raw: RawLayer, found: pd.Series, is_sum: np.ndarray, groups: dict[Ages, np.ndarray] | None,
-    units: gpd.GeoDataFrame | None, findings: Findings,
+    plan: Plan, raw: RawLayer, heading: str, found: pd.Series, is_sum: np.ndarray,
+    groups: dict[Ages, np.ndarray] | None, units: gpd.GeoDataFrame | None, findings: Findings,
 ) -> None:  # fmt: skip
     """Warn where a row that names a unit and holds others differs from the sum of those."""
     if groups is None or units is None or findings.errors:
         return
     quiet = Findings()
-    stated = _groups(plan, raw.where(is_sum), quiet)
+    stated_rows = raw.where(is_sum)
+    stated = _groups(plan, stated_rows, heading, quiet)
     if stated is None or quiet.errors:
         return
     parent = dict(zip(units["unit_id"], units["parent_id"], strict=True))
     listed = found[~is_sum].to_numpy()
     for at, unit in enumerate(found[is_sum]):
-        of_unit = np.array([not unit or unit in ancestors(name, parent) for name in listed])
+        of_unit = np.array([not unit or unit in ancestors(name, parent) for name in listed], dtype=bool)
         for ages in sorted(groups):
             total, parts = float(stated[ages][at]), float(groups[ages][of_unit].sum())
-            if abs(total - parts) > SUMS_AGREE and (unit or is_sum.sum() == 1):
+            if abs(total - parts) > SUMS_AGREE and (unit or not is_subtotal(stated_rows.frame.iloc[at].tolist())):
                 row = raw.rows(np.flatnonzero(is_sum)[at] == np.arange(len(found)))
                 findings.warning("census.sum_differs", raw.file, row, ages=str(ages), total=total, parts=parts)

@@ -27,7 +27,7 @@ from cfc_geo.inputs.normalise import (
     text,
 )
 from cfc_geo.inputs.raw import RawLayer
-from cfc_geo.inputs.read import read_layer, sniff
+from cfc_geo.inputs.read import read_layer, refuse_unused, sniff
 from cfc_geo.inputs.records import check_records
 from cfc_geo.inputs.units import assign_units
 from cfc_geo.plan import Facilities, Plan
@@ -176,8 +176,7 @@ def _nearest_outline_points(polygons: np.ndarray, streets: np.ndarray, limit_m: 
 
 def _take_osm(block: Facilities, read_osm: ReadOsm, findings: Findings) -> FacilityLayers | None:
     """Facilities of an OSM file. Volunteers map what they map: the list is full only of the kinds the plan says."""
-    if unused := sorted(block.model_fields_set & OSM_UNUSED):
-        findings.error("facilities.osm_keys", block.file, keys=unused)
+    refuse_unused(block, OSM_UNUSED, block.file, "osm", findings)
     read = read_osm(block)
     if read is None:
         return None

@@ -31,6 +31,8 @@ class Wanted:
 
     given: Mapping[str, str] = field(default_factory=dict)
     row: int | None = None
+    keeps_totals: bool = False
+    """Whether rows of totals are records too: a census is checked by its own."""
 
 
 ANY = Wanted()

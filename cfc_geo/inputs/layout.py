@@ -92,7 +92,7 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
         return None
     _note_heading(grid, heading, findings)
     roles = _roles(heading, wanted)
-    left_out = _left_out(grid, heading, roles, below)
+    left_out = _left_out(grid, heading, roles, below, wanted)
     records = [(position, row) for position, row in below if position not in left_out]
     _tell_left_out(grid, left_out, findings)
     width = len(names)
@@ -199,7 +199,9 @@ def _note_heading(grid: Grid, heading: Heading, findings: Findings) -> None:
 # -------------------------------------------------------------------------------------------------- rows left out
 
 
-def _left_out(grid: Grid, heading: Heading, roles: list[str], below: list[tuple[int, list[str]]]) -> dict[int, str]:
+def _left_out(
+    grid: Grid, heading: Heading, roles: list[str], below: list[tuple[int, list[str]]], wanted: Wanted
+) -> dict[int, str]:
     """Position → what it is (total, note, section, heading), for rows that are no records."""
     places = [at for at, role in enumerate(roles) if role in (*AXES, "lonlat")]
     titles = {r0 for (r0, c0), (r1, c1) in grid.merged if r0 == r1 and c1 - c0 + 1 >= min(3, len(roles))}
@@ -213,8 +215,9 @@ def _left_out(grid: Grid, heading: Heading, roles: list[str], below: list[tuple[
         filled = [cell for cell in cells if cell]
         if [cell for cell in map(_tidy, row) if cell] == names and len(names) > 1:
             found[position] = "heading"
-        elif any(map(_is_total_word, filled)) and all(_is_total_word(cell) or _is_figure(cell) for cell in filled):
-            found[position] = "total"
+        elif any(map(is_total_word, filled)) and all(is_total_word(cell) or _is_figure(cell) for cell in filled):
+            if not wanted.keeps_totals:
+                found[position] = "total"
         elif _is_note(filled):
             found[position] = "note"
         elif len(filled) == 1 and len(names) > 2 and not is_number(filled[0]):
@@ -229,7 +232,12 @@ def _is_placed(cell: str) -> bool:
     return is_number(cell) or bool(re.match(PAIR, cell.strip(), re.ASCII))
 
 
-def _is_total_word(cell: str) -> bool:
+def is_subtotal(row: Sequence[object]) -> bool:
+    """Whether a row of totals says that it sums a part only."""
+    return any(word in str(cell) for word in catalog.cell_words("subtotal") for cell in row)
+
+
+def is_total_word(cell: str) -> bool:
     """合计, 总 计, 全区合计, 五马街道小计, 合计:, 共计12所: the word ends the cell, but for a number of something."""
     close = re.sub(r"\s", "", unicodedata.normalize("NFKC", cell)).casefold()
     return bool(_total_pattern().fullmatch(close))
@@ -275,7 +283,7 @@ def _check_totals(
     grid: Grid, heading: Heading, roles: list[str], cells: np.ndarray, left_out: dict[int, str], findings: Findings
 ) -> None:
     """Warn where the table's own grand total is not the sum of its records: a row may be missing, or read wrongly."""
-    totals = [at for at, what in left_out.items() if what == "total" and "小计" not in "".join(grid.rows[at])]
+    totals = [at for at, what in left_out.items() if what == "total" and not is_subtotal(grid.rows[at])]
     if len(totals) != 1 or not len(cells):
         return
     row = pd.Series(grid.rows[totals[0]], dtype=object).reindex(range(len(heading.names)), fill_value="")

@@ -22,7 +22,7 @@ from cfc_geo.inputs.gdal_guard import open_geotiff
 from cfc_geo.inputs.grids import EQUAL_AREA, MAX_RASTER_BYTES, Grid, centres, on_one_grid, squares
 from cfc_geo.inputs.normalise import positions
 from cfc_geo.inputs.raw import RawLayer, reading
-from cfc_geo.inputs.read import existing_file, sniff
+from cfc_geo.inputs.read import existing_file, refuse_unused, sniff
 from cfc_geo.plan import Population, Spread
 from cfc_geo.tables import children_column
 
@@ -38,6 +38,8 @@ DENSE_SIDE_M = 90
 """Only pixels of this side or more are judged by `DENSE_PER_KM2`: smaller ones may hold one tower each."""
 
 Block = Population | Spread
+OF_TABLES = ("layer", "heading_row", "id", "lon", "lat")
+"""Keys of a block that say nothing of a raster."""
 
 
 def is_raster(block: Block, path: Callable[[str], Path]) -> bool:
@@ -53,6 +55,8 @@ def read_counts(block: Block, path: Callable[[str], Path], findings: Findings) -
     """
     wanted = _wanted(block, findings)
     grids = {}
+    for file in list(wanted)[:1]:
+        refuse_unused(block, set(OF_TABLES) & set(type(block).model_fields), file, "geotiff", findings)
     for file, bands in wanted.items():
         if (grid := _read_grid(path(file), file, bands, block, findings)) is not None:
             grids[file] = _counted(grid, file, block, findings)

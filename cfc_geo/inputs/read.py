@@ -8,6 +8,7 @@ other files or fetch addresses. Text stays text (`007` is `007`); nothing is con
 import hashlib
 import re
 import zipfile
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cfc_geo.inputs.headings import ANY, Wanted
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.sheets import is_utf16, read_csv, read_sheet
 from cfc_geo.inputs.vector_guard import shapefile_parts
+from cfc_geo.plan import PlanModel, stated
 from cfc_geo.reach import is_address
 
 TABLE_FORMATS = ("csv", "xlsx", "xls")
@@ -58,6 +60,12 @@ def existing_file(path: Path, file: str, findings: Findings) -> bool:
     except OSError as error:  # no permission, a name too long, a disk that fails
         findings.error("read.denied", file, reason=error.strerror or type(error).__name__)
     return False
+
+
+def refuse_unused(block: PlanModel, keys: Collection[str], file: str, format: str, findings: Findings) -> None:
+    """An error for keys of a block that say nothing of a file of this format: what is passed over would mislead."""
+    if unused := sorted(stated(block, keys)):
+        findings.error("read.keys_unused", file, format=format, keys=unused)
 
 
 def _names_in(folder: Path) -> list[str]:

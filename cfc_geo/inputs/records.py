@@ -13,7 +13,7 @@ from cfc_geo.inputs.cell_texts import read_degrees
 from cfc_geo.inputs.headings import AXES, coordinate_pairs
 from cfc_geo.inputs.normalise import text
 from cfc_geo.inputs.raw import RawLayer
-from cfc_geo.inputs.units import bare_name
+from cfc_geo.inputs.units import KnownUnits
 
 APART_M = 100.0
 """Two coordinate pairs of one record, or a record and the unit that it names, may lie so far apart, in metres."""
@@ -36,18 +36,15 @@ def check_records(
         findings.warning("doctor.record_alone", raw.file, raw.rows(alone), km=ALONE_M / 1000)
 
 
-def away_from_named(points: gpd.GeoSeries, named: pd.Series, units: gpd.GeoDataFrame) -> np.ndarray:
-    """Metres from each point to the unit its record names (0 inside it), NaN where no unit has that name.
-
-    Names agree without their endings (城东 is 城东街道); of several units with one name the nearest counts.
-    """
-    unit_names = units["name"].map(bare_name)
+def away_from_named(points: gpd.GeoSeries, named: pd.Series, heading: str, units: gpd.GeoDataFrame) -> np.ndarray:
+    """Metres from each point to the unit its record names under `heading` (0 inside it), NaN where there is no such
+    unit; of several that may be meant, the nearest counts."""
+    known_as, shape = KnownUnits(units), dict(zip(units["unit_id"], units.geometry, strict=True))
     found = np.full(len(points), np.nan)
-    shapes, words = points.to_numpy(), named.map(bare_name).to_numpy()
-    for name in set(words) & set(unit_names) - {""}:
-        rows = words == name
-        whole = shapely.union_all(units.geometry.to_numpy()[(unit_names == name).to_numpy()])
-        found[rows] = shapely.distance(shapes[rows], whole)
+    for name in named.unique():
+        if meant := known_as.meant_by(name, heading):
+            rows = (named == name).to_numpy()
+            found[rows] = shapely.distance(points.to_numpy()[rows], shapely.union_all([shape[unit] for unit in meant]))
     return found
 
 
@@ -73,18 +70,15 @@ def _warn_of_named_units(
     raw: RawLayer, points: gpd.GeoSeries, columns: Mapping[str, str], units: gpd.GeoDataFrame, findings: Findings
 ) -> None:
     for heading in [columns[role] for role in ("subdistrict", "community") if columns.get(role) in raw.frame]:
-        named = text(raw.frame[heading])
-        away_m = away_from_named(points, named, units)
-        for row in np.flatnonzero(away_m > APART_M):
+        named = text(raw.frame[heading]).reset_index(drop=True)
+        away_m = away_from_named(points, named, heading, units)
+        for name in sorted(named[away_m > APART_M].unique()):
+            astray = (named == name).to_numpy() & (away_m > APART_M)
             findings.warning(
-                "doctor.record_other_unit",
-                raw.file,
-                raw.rows(np.arange(len(points)) == row),
-                column=heading,
-                named=named.iloc[row],
-                found=_unit_at(points.iloc[row], units) or "–",
-                away_m=float(round(away_m[row])),
-            )
+                "doctor.record_other_unit", raw.file, raw.rows(astray), column=heading, named=name,
+                count=int(astray.sum()), found=_unit_at(points[astray].iloc[0], units) or "–",
+                away_m=float(round(np.median(away_m[astray]))),
+            )  # fmt: skip
 
 
 def _warn_of_pairs(raw: RawLayer, points: gpd.GeoSeries, columns: Mapping[str, str], findings: Findings) -> None:

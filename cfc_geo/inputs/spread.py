@@ -16,6 +16,7 @@ from cfc_geo.errors import Findings
 from cfc_geo.inputs.census import Census
 from cfc_geo.inputs.fit import fit_to_margins
 from cfc_geo.inputs.ground import NoHomes, Surroundings, homes_of, less, no_homes, own_ground, parts_in_cells, polygons
+from cfc_geo.inputs.headings import Wanted
 from cfc_geo.inputs.normalise import column, numbers, only_types, positions, project, text
 from cfc_geo.inputs.rasters import pixels_of, read_counts
 from cfc_geo.inputs.read import read_layer, sniff
@@ -31,8 +32,6 @@ FREE_M2 = 1.0
 SHOWN_UNITS = 8
 FLOOR_M2_EACH = 10.0
 """With less floor area than that for each person, homes are missing on the map: the mean of China is 41.8 m² (2020)."""
-CHILDREN_OF_RESIDENTS = 0.18
-"""Children (0-14) in all residents, where a census states children only: 17.95 % in China (2020)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +100,9 @@ def _check_floor_area(
     """Warn where mapped homes cannot hold the people of their unit: the map is not complete."""
     floor_m2 = cells.groupby("listed_id")["weight"].sum()
     totals = census.totals.reindex(floor_m2.index)
-    people = totals["residents"].fillna(totals[children_columns()].sum(axis=1) / CHILDREN_OF_RESIDENTS)
+    shares = catalog.age_shares()[0]
+    known = sum(shares[band] for band in catalog.bands() if band not in census.missing)
+    people = totals["residents"].fillna(totals[children_columns()].sum(axis=1) / known)
     each = floor_m2 / people
     if (crowded := each[each < FLOOR_M2_EACH]).empty:
         return
@@ -272,7 +273,8 @@ def _stated_shapes(plan: Plan, crs: str, findings: Findings) -> gpd.GeoDataFrame
     assert block is not None
     if block.file is None or _is_osm(plan, block.file):
         return None
-    raw = read_layer(plan.path(block.file), block.file, block.layer, findings)
+    wanted = Wanted(row=block.heading_row)
+    raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=wanted)
     if raw is None:
         return None
     shapes = positions(raw, None, block.datum, findings)

@@ -11,8 +11,11 @@ from cfc_geo.inputs.headings import Wanted
 from cfc_geo.inputs.lines import streets_from_lines
 from cfc_geo.inputs.normalise import Area, only_types, positions, project
 from cfc_geo.inputs.osm import OsmLayers
-from cfc_geo.inputs.read import existing_file, read_layer, sniff
+from cfc_geo.inputs.read import existing_file, read_layer, refuse_unused, sniff
 from cfc_geo.plan import Plan
+
+OF_LINES = ("datum", "layer", "heading_row", "columns")
+"""Keys of the block that say something of a layer of lines only."""
 
 Streets = tuple[gpd.GeoDataFrame, pd.DataFrame]
 
@@ -27,6 +30,8 @@ def read_streets(plan: Plan, area: Area | None, osm: OsmLayers | None, findings:
     if not existing_file(path, block.file, findings):
         return None
     format = sniff(path)
+    if format in ("osm", "pbf", "graphml"):
+        refuse_unused(block, OF_LINES, block.file, format, findings)
     if format in ("osm", "pbf"):
         read = None if osm is None else (osm.streets, osm.nodes)
     elif format == "graphml":

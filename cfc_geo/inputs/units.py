@@ -80,6 +80,28 @@ def bare_name(name: str) -> str:
     return next((text.removesuffix(end) for end in endings if text.endswith(end) and text != end), text)
 
 
+class KnownUnits:
+    """The units by id, by name, and by name without its ending: what an office may call them."""
+
+    def __init__(self, units: gpd.GeoDataFrame) -> None:
+        ids, names = list(units["unit_id"]), list(units["name"])
+        self._level = dict(zip(ids, units["level"], strict=True))
+        self._ids: dict[str, list[str]] = {unit: [unit] for unit in ids}
+        self._names: dict[str, list[str]] = {}
+        self._plain: dict[str, list[str]] = {}
+        for unit, name in sorted(zip(ids, names, strict=True)):
+            self._names.setdefault(folded(name), []).append(unit)
+            self._plain.setdefault(bare_name(name), []).append(unit)
+
+    def meant_by(self, name: str, heading: str = "") -> list[str]:
+        """Ids of the units that `name` can mean; of several, those of the level that the heading names."""
+        if not name:
+            return []
+        found = self._ids.get(name) or self._names.get(folded(name)) or self._plain.get(bare_name(name), [])
+        at_level = [unit for unit in found if self._level[unit] and self._level[unit] in heading]
+        return at_level or found
+
+
 def ancestors(unit: str, parent: dict[str, str]) -> list[str]:
     """The units that `unit` lies in, nearest first; stops at an unknown or repeated one."""
     found: list[str] = []
