@@ -28,6 +28,7 @@ from cfc_geo.inputs.grids import Grid, on_one_grid
 from cfc_geo.inputs.ground import Surroundings
 from cfc_geo.inputs.spread import Spreading, spread_census
 from cfc_geo.inputs.study import read_study
+from cfc_geo.inputs.units import KnownUnits
 from cfc_geo.model import Study
 from cfc_geo.plan import Plan, load_plan
 from cfc_geo.run import run_plan
@@ -586,6 +587,15 @@ def test_sums_are_left_out_and_checked(tmp_path: Path) -> None:
     told = {finding.code: finding for finding in of.findings}
     assert told["census.sums"].rows == (4, 5)
     assert told["census.sum_differs"].rows == (5,) and told["census.sum_differs"].values["ages"] == "15-17"
+
+
+def test_a_town_is_never_taken_for_a_subdistrict_of_its_name() -> None:
+    units = pd.DataFrame({"unit_id": ["1", "2"], "name": ["文昌街道", "云山"], "level": ""})
+    known_as = KnownUnits(units)
+    assert [known_as.meant_by(name) for name in ("文昌", "文昌街道办事处", "文昌镇", "文昌社区", "文昌村")] == [
+        ["1"], ["1"], [], [], [],
+    ]  # fmt: skip
+    assert known_as.meant_by("云山社区") == known_as.meant_by("云山镇") == ["2"]
 
 
 def two(*columns: str, west: Sequence[float], east: Sequence[float]) -> list[list[object]]:

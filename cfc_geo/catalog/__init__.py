@@ -234,8 +234,13 @@ def ground() -> Ground:
 
 
 def census_words(name: str) -> tuple[str, ...]:
-    """Words of census tables: unit, residents, counted, around_ages, endings."""
+    """Words of census tables: unit, residents, counted, around_ages."""
     return tuple(_load("census")[name])
+
+
+def unit_endings() -> tuple[tuple[str, ...], ...]:
+    """Endings of the names of units, those of one kind of unit together."""
+    return tuple(tuple(endings) for endings in _load("census")["endings"])
 
 
 def word(key: str, lang: str, **values: Any) -> str:

@@ -120,6 +120,10 @@ def _match(
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             findings.error("census.unit_unknown", raw.file, rows, unit=name or "–", near=near[0] if near else "–")
     one = found.map(lambda ids: ids[0] if len(ids) == 1 else "")
+    name_of = dict(zip(units["unit_id"], units["name"], strict=True))
+    loose = {name: name_of[unit] for name, unit in zip(names[wanted], one, strict=True) if unit}
+    if shown := [f"{name} = {meant}" for name, meant in loose.items() if name not in known]:
+        findings.note("census.unit_alike", raw.file, raw.whole, units=shown)
     twice = one.duplicated(keep=False) & (one != "")
     if twice.any():
         mask = twice.reindex(names.index, fill_value=False)

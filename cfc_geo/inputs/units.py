@@ -73,11 +73,17 @@ def depth(units: gpd.GeoDataFrame) -> pd.Series:
     return pd.Series({unit: len(ancestors(unit, parent)) for unit in parent}, dtype=int)
 
 
-def bare_name(name: str) -> str:
-    """A unit's name, folded, without the ending that says what kind of unit it is, if anything is left."""
+def split_name(name: str) -> tuple[str, int | None]:
+    """A unit's name, folded, without the ending that says what kind of unit it is, and the kind; None: it does not say.
+
+    Nothing is cut off where nothing would be left.
+    """
     text = folded(name)
-    endings = sorted(map(folded, catalog.census_words("endings")), key=len, reverse=True)
-    return next((text.removesuffix(end) for end in endings if text.endswith(end) and text != end), text)
+    endings = [(folded(end), kind) for kind, ends in enumerate(catalog.unit_endings()) for end in ends]
+    for end, kind in sorted(endings, key=lambda found: -len(found[0])):
+        if text.endswith(end) and text != end:
+            return text.removesuffix(end), kind
+    return text, None
 
 
 class KnownUnits:
@@ -88,18 +94,26 @@ class KnownUnits:
         self._level = dict(zip(ids, units["level"], strict=True))
         self._ids: dict[str, list[str]] = {unit: [unit] for unit in ids}
         self._names: dict[str, list[str]] = {}
-        self._plain: dict[str, list[str]] = {}
+        self._bare: dict[str, list[tuple[str, int | None]]] = {}
         for unit, name in sorted(zip(ids, names, strict=True)):
             self._names.setdefault(folded(name), []).append(unit)
-            self._plain.setdefault(bare_name(name), []).append(unit)
+            bare, kind = split_name(name)
+            self._bare.setdefault(bare, []).append((unit, kind))
 
     def meant_by(self, name: str, heading: str = "") -> list[str]:
-        """Ids of the units that `name` can mean; of several, those of the level that the heading names."""
+        """Ids of the units that `name` can mean; of several, those of the level that the heading names.
+
+        An ending may be left out on either side, and 街道办 is 街道; but 文昌镇 is never 文昌街道.
+        """
         if not name:
             return []
-        found = self._ids.get(name) or self._names.get(folded(name)) or self._plain.get(bare_name(name), [])
+        found = self._ids.get(name) or self._names.get(folded(name)) or self._by_bare_name(name)
         at_level = [unit for unit in found if self._level[unit] and self._level[unit] in heading]
         return at_level or found
+
+    def _by_bare_name(self, name: str) -> list[str]:
+        bare, kind = split_name(name)
+        return [unit for unit, other in self._bare.get(bare, []) if kind is None or other is None or kind == other]
 
 
 def ancestors(unit: str, parent: dict[str, str]) -> list[str]:
