@@ -404,6 +404,7 @@ def rasters() -> Made:
         ),
         "no_crs.tif": tiff(counts(), crs=None),
         "no_place.tif": tiff(counts(), crs=None, transform=Affine.identity()),
+        "flat_pixels.tif": tiff(counts(), transform=Affine(1e-300, 0, ORIGIN[0], 0, -100, ORIGIN[1])),
         "rotated.tif": tiff(counts(), transform=Affine(100, 5, ORIGIN[0], 5, -100, ORIGIN[1])),
         "negative.tif": tiff(spoilt(-5)),
         "nodata_undeclared.tif": tiff(spoilt(-9999), nodata=None),

@@ -183,7 +183,7 @@ def _readable(raster: Any, file: str, wanted: dict[str, int], findings: Findings
     before = len(findings.errors)
     if raster.transform.b or raster.transform.d:
         findings.error("raster.rotated", file)
-    if raster.transform.is_identity:
+    if raster.transform.is_identity or not raster.transform.a or not raster.transform.e:
         findings.error("raster.no_position", file)
     if raster.width * raster.height * max(len(wanted), 1) * 8 > MAX_RASTER_BYTES:
         findings.error("raster.too_large", file, width=raster.width, height=raster.height)
@@ -225,6 +225,9 @@ def _counted(grid: Grid, file: str, block: Block, findings: Findings) -> Grid:
     if crs is None or not len(row) or findings.errors or block.values == "count":
         return grid
     area_m2 = shapely.area(gpd.GeoSeries(squares(grid.transform, row, col), crs=crs).to_crs(EQUAL_AREA).to_numpy())
+    if not area_m2.sum() > 0:
+        findings.error("raster.no_position", file)
+        return grid
     if block.values is None:
         per_km2 = max(float(layer[row, col][layer[row, col] > 0].sum()) for layer in grid.layers.values())
         per_km2 *= KM2_IN_M2 / float(area_m2.sum())
