@@ -265,7 +265,7 @@ def _crs_of(raw: RawLayer, shapes: gpd.GeoSeries | None, datum: str | None, find
     if not (crs.is_geographic or crs.is_projected):
         findings.error("crs.unknown", raw.file, raw.whole, crs=crs.name)
         return None
-    if reason := _unusable(crs):
+    if reason := unusable(crs):
         findings.error("crs.unusable", raw.file, raw.whole, crs=crs.name, reason=reason)
         return None
     if datum in SHIFTED and stated is not None and stated.is_projected:
@@ -277,7 +277,7 @@ def _crs_of(raw: RawLayer, shapes: gpd.GeoSeries | None, datum: str | None, find
     return crs
 
 
-def _unusable(crs: CRS) -> str:
+def unusable(crs: CRS) -> str:
     """Why coordinates in `crs` cannot be turned into WGS84, as those of the Moon cannot ("" = they can)."""
     try:
         Transformer.from_crs(crs, "EPSG:4326")

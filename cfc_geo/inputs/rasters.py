@@ -20,7 +20,7 @@ from cfc_geo.inputs import raster_guard
 from cfc_geo.inputs.cell_tables import Cells
 from cfc_geo.inputs.gdal_guard import open_geotiff
 from cfc_geo.inputs.grids import EQUAL_AREA, MAX_RASTER_BYTES, Grid, centres, on_one_grid, squares
-from cfc_geo.inputs.normalise import positions
+from cfc_geo.inputs.normalise import positions, unusable
 from cfc_geo.inputs.raw import RawLayer, reading
 from cfc_geo.inputs.read import existing_file, refuse_unused, sniff
 from cfc_geo.plan import Population, Spread
@@ -156,6 +156,9 @@ def _read_grid(path: Path, file: str, wanted: dict[str, int], block: Block, find
                 findings.error("raster.density", file, says=said)
             layers = {name: _band(raster, number) for name, number in wanted.items()}
             crs = None if raster.crs is None else CRS.from_wkt(raster.crs.to_wkt())
+            if crs is not None and (reason := unusable(crs)):
+                findings.error("crs.unusable", file, crs=crs.name, reason=reason)
+                return None
             grid = Grid(layers, tuple(raster.transform)[:6], crs)
     if grid is None or not wanted:
         return None

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from cfc_geo.errors import Findings
+from cfc_geo.errors import Findings, Rows
 from cfc_geo.inputs.graphml import read_graphml
 from cfc_geo.inputs.headings import Wanted
 from cfc_geo.inputs.lines import streets_from_lines
@@ -81,6 +81,10 @@ def _placed(nodes: pd.DataFrame, streets: gpd.GeoDataFrame) -> pd.DataFrame:
 def _within(read: Streets, area: Area, file: str, findings: Findings) -> Streets | None:
     """Whole segments that touch the area, and their nodes."""
     streets, nodes = read
+    nowhere = ~np.isfinite(shapely.bounds(streets.geometry.to_numpy())).all(axis=1)
+    if nowhere.any():
+        findings.error("lines.not_finite", file, Rows.features(np.flatnonzero(nowhere)))
+        return None
     touching = shapely.intersects(streets.geometry.to_numpy(), shapely.box(*area.bounds))
     if not touching.any():
         findings.error("streets.none_near", file)
