@@ -234,7 +234,7 @@ def ground() -> Ground:
 
 
 def census_words(name: str) -> tuple[str, ...]:
-    """Words of census tables: unit, residents, counted, around_ages, endings."""
+    """Words of census tables: unit, residents, counted, around_ages, groups, endings."""
     return tuple(_load("census")[name])
 
 
