@@ -598,6 +598,15 @@ def test_a_town_is_never_taken_for_a_subdistrict_of_its_name() -> None:
     assert known_as.meant_by("云山社区") == known_as.meant_by("云山镇") == ["2"]
 
 
+def test_groups_above_ages_say_whom_they_count(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        ["社区", "常住人口", *[""] * 4, "户籍人口", *[""] * 4],
+        ["", *HEADING[1:], *HEADING[1:]],
+    ]
+    of = study(tmp_path, [*rows, *([*row, *[9] * 5] for row in ROWS[1:])])
+    assert sums(of) == {"01": 2, "02": 20} and sums(of, "15-17") == {"01": 5, "02": 50}
+
+
 def two(*columns: str, west: Sequence[float], east: Sequence[float]) -> list[list[object]]:
     return [["社区", *columns], ["西社区", *west], ["东社区", *east]]
 
@@ -623,6 +632,18 @@ BAD_TABLES: dict[str, Bad] = {
     ),
     "crossing": (two("0-6岁", "3-11岁", west=[1, 1], east=[2, 2]), CENSUS, "census.ages_cross", ["0-6 + 3-11"]),
     "two columns": (two("0-2岁", "0~2", west=[1, 1], east=[2, 2]), CENSUS, "census.ages_twice", ["0-2岁, 0~2"]),
+    "girls": (
+        [["社区", "其中：女", *[""] * 4], ["", *HEADING[1:]], *ROWS[1:]], CENSUS, "census.groups_unread", ["女/0-2岁"],
+    ),
+    "years": (
+        [["社区", "2015年", "", "2024年", "", ""], ["", *HEADING[1:]], *ROWS[1:]],
+        CENSUS, "census.years", ["2015, 2024"],
+    ),
+    "ten thousands": ([["单位：万人"], *ROWS], CENSUS, "census.unit_of_numbers", ["万人"]),
+    "fractions": ([*ROWS[:2], ["东社区", 0.5, 2, 3, 4, 5]], CENSUS, "census.not_whole", ["row 3", "0-2岁"]),
+    "title": ([["分街道户籍人口"], *ROWS], CENSUS, "census.title", ["户籍", "常住"]),
+    "title of girls": ([["女性人口"], *ROWS], CENSUS, "census.title", ["女性"]),
+    "two readings": (two("0-3岁", west=[1], east=[2]), EVENLY, "census.ages_ambiguous", ["0-2 or 0-3"]),
     "wrong ages": (ROWS, BACKWARDS, "census.ages_wrong", ["9-3"]),
     "nobody": (two(*HEADING[1:], west=[0] * 5, east=[0] * 5), CENSUS, "population.no_children", []),
     "density of units": (ROWS, DENSE, "population.values_in_table", ["per_ha"]),

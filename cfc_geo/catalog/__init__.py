@@ -234,7 +234,7 @@ def ground() -> Ground:
 
 
 def census_words(name: str) -> tuple[str, ...]:
-    """Words of census tables: unit, residents, counted, around_ages."""
+    """Words of census tables: unit, residents, counted, around_ages, groups."""
     return tuple(_load("census")[name])
 
 

@@ -74,6 +74,12 @@ class Bands:
 def read_heading(heading: str) -> Heading | None:
     """The ages a heading states, None where it states none of use: 0-14岁, 0—6岁, 3至5岁, 6-11周岁, 0岁, 不满3岁,
     总人口. "15岁以下" is not read: by the Civil Code (民法典 第1259条) it includes 15, in most tables it does not."""
+    group, _, name = heading.rpartition("/")
+    if group:
+        above, below = _read_group(group), read_heading(name)
+        if above is None or below is None or (above and below.counted and above != below.counted):
+            return None
+        return Heading(below.ages, below.counted or above)
     text = folded(heading)
     counted = [word for word in catalog.census_words("counted") if word in text]
     if len(counted) > 1:
@@ -85,6 +91,15 @@ def read_heading(heading: str) -> Heading | None:
         return Heading(EVERYBODY, said)
     ages = parse_ages(_without(plain, catalog.census_words("around_ages")))
     return None if ages is None else Heading(ages, said)
+
+
+def _read_group(group: str) -> str | None:
+    """Whom a group above ages counts ("" does not say); None where it says more than that: 女, 比重, a year."""
+    text = folded(group)
+    counted = [word for word in catalog.census_words("counted") if word in text]
+    rest = text.replace(counted[0], "") if len(counted) == 1 else text
+    words = [*catalog.census_words("around_ages"), *catalog.census_words("groups")]
+    return None if len(counted) > 1 or _without(rest, words) else "".join(counted)
 
 
 def parse_ages(text: str) -> Ages | None:

@@ -1,6 +1,7 @@
 """Census tables → children of each band in each unit. A unit without a row is unknown, not empty."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column
 
 SHOWN_NAMES = 8
+WHOLE = 1e-6
+"""How far a count of people may be from a whole number."""
+NO_PEOPLE = re.compile(r"万人|千人|百人|单位[::]?万|[(\[]万[)\]]|‰|%|比重")
 SUMS_AGREE = 1.0
 """A row of sums may differ from the sum by so many people: offices round."""
 
@@ -51,6 +55,7 @@ def read_census(plan: Plan, units: gpd.GeoDataFrame | None, findings: Findings) 
     raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=_wanted(plan))
     if raw is None:
         return None
+    _check_titles(plan, raw, findings)
     heading = _unit_heading(raw, block.unit, findings)
     if heading is None:
         return None
@@ -177,10 +182,41 @@ def _groups(plan: Plan, raw: RawLayer, unit: str, findings: Findings) -> dict[Ag
     used = {unit, *(heading for names in columns.values() for heading in names)}
     unused = [str(name) for name in raw.frame.columns if name != "geometry" and name not in used]
     findings.note("census.columns", raw.file, raw.whole, unit=unit, columns=shown, unused=unused[:12] or ["–"])
-    return {
-        ages: np.sum([numbers(raw, name, findings, blank=None) for name in names], axis=0)
-        for ages, names in columns.items()
-    }
+    _check_units(raw, [name for names in columns.values() for name in names], findings)
+    return {ages: np.sum([_people(raw, name, findings) for name in names], axis=0) for ages, names in columns.items()}
+
+
+def _check_titles(plan: Plan, raw: RawLayer, findings: Findings) -> None:
+    """Errors where the sheet's name or a row above the heading counts others than the plan says."""
+    other = "户籍" if plan.population.count_of == "常住" else "常住"
+    for title in filter(None, (raw.sheet, *raw.above)):
+        said = re.sub("妇女|子女|儿女", "", title)
+        one_sex = ("女" in said) != ("男" in said)
+        others = other in said and str(plan.population.count_of) not in said
+        if one_sex or others or re.search(r"(?<!含)流动|非户籍|非常住", said):
+            findings.error(
+                "census.title", raw.file, raw.whole, title=title[:40], count_of=str(plan.population.count_of)
+            )
+
+
+def _check_units(raw: RawLayer, columns: list[str], findings: Findings) -> None:
+    """Errors where a row above the heading, or a heading in use, says that numbers are no whole people."""
+    for said in (raw.sheet, *raw.above, *columns):
+        found = NO_PEOPLE.search(folded(said))
+        cells = [text(raw.frame[name]) for name in columns if name in raw.frame]
+        if found and not ("万" in found[0] and all(column.str.contains("万").all() for column in cells)):
+            findings.error("census.unit_of_numbers", raw.file, raw.whole, said=said[:40], unit=found[0])
+
+
+def _people(raw: RawLayer, name: str, findings: Findings) -> np.ndarray:
+    """A column of counts; an error where they are no whole numbers, but for cells that say 万."""
+    people = numbers(raw, name, findings, blank=None)
+    if name in raw.frame:
+        said = text(raw.frame[name]).str.contains("万").to_numpy(dtype=bool)
+        broken = np.isfinite(people) & (np.abs(people - np.round(people)) > WHOLE) & ~said
+        if broken.any():
+            findings.error("census.not_whole", raw.file, raw.rows(broken), column=name)
+    return people
 
 
 def _stated_columns(plan: Plan, findings: Findings) -> dict[Ages, list[str]]:
@@ -195,16 +231,26 @@ def _columns_by_heading(plan: Plan, raw: RawLayer, findings: Findings) -> dict[A
     headings = {name: read_heading(str(name)) for name in raw.frame.columns if name != "geometry"}
     read = {str(name): heading for name, heading in headings.items() if heading is not None}
     count_of = plan.population.count_of
+    passed = [str(name) for name in headings if "/" in str(name) and _passed_over(str(name))]
+    years = {found for name in passed for found in re.findall(r"(?:19|20)\d\d", name)}
+    if len(years) > 1:
+        findings.error("census.years", raw.file, raw.whole, years=sorted(years), columns=passed[:8])
+        return {}
     counted = {name: heading for name, heading in read.items() if heading.counted in ("", count_of)}
     if not {heading.ages for heading in counted.values()} - {EVERYBODY} and (
         plan.population.shares is None or not counted
     ):
         other = [name for name in read if name not in counted]
-        if other:
+        if passed:
+            findings.error("census.groups_unread", raw.file, raw.whole, columns=passed[:8])
+        elif other:
             findings.error("census.counts_others", raw.file, raw.whole, count_of=count_of, columns=other[:8])
         else:
             findings.error("census.no_ages", raw.file, raw.whole, columns=[str(name) for name in headings][:12])
         return {}
+    if passed:
+        findings.warning("census.groups_passed", raw.file, raw.whole, columns=passed[:8])
+    _check_ambiguous(raw, {name: heading.ages for name, heading in counted.items()}, findings)
     found: dict[Ages, list[str]] = {}
     for ages in {heading.ages for heading in counted.values()}:
         names = [name for name, heading in counted.items() if heading.ages == ages]
@@ -213,6 +259,22 @@ def _columns_by_heading(plan: Plan, raw: RawLayer, findings: Findings) -> dict[A
         if len(found[ages]) > 1:
             findings.error("census.ages_twice", raw.file, raw.whole, ages=str(ages), columns=found[ages])
     return found
+
+
+def _passed_over(name: str) -> bool:
+    """Whether a heading states ages below a group that is not known to count all people."""
+    return read_heading(name) is None and read_heading(name.rpartition("/")[2]) is not None
+
+
+def _check_ambiguous(raw: RawLayer, read: dict[str, Ages], findings: Findings) -> None:
+    """Errors for 0-3, 3-6 and the like, which offices write for 0-2 and 3-5 too; not where 4-… follows 0-3."""
+    starts = {int(band.split("-")[0]) for band in catalog.bands()}
+    follow = {ages.first for ages in read.values()}
+    for name, ages in read.items():
+        cuts = ages.last in starts and ages.first in starts and ages.first < ages.last
+        if cuts and (ages.first > 0 or ages.last == 3) and ages.last + 1 not in follow:
+            without = str(Ages(ages.first, ages.last - 1))
+            findings.error("census.ages_ambiguous", raw.file, raw.whole, column=name, one=without, other=str(ages))
 
 
 def _bands(

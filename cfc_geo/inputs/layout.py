@@ -16,6 +16,7 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings, Rows
+from cfc_geo.inputs.ages import read_heading
 from cfc_geo.inputs.cell_texts import is_number, read_numbers
 from cfc_geo.inputs.headings import AXES, Wanted, is_pair, plain, role_of
 from cfc_geo.inputs.raw import RawLayer
@@ -106,7 +107,8 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
     frame = pd.DataFrame(cells, columns=names, dtype=str).loc[:, [bool(name) for name in names]]
     merged = {names[column]: mask for column, mask in shared.items() if names[column]}
     frame = _with_pairs_split(grid, frame, findings)
-    return RawLayer(grid.file, grid.format, frame, None, "row", positions + 1, grid.sheet, merged)
+    above = tuple(cell for row in grid.rows[: heading.first] for cell in map(_tidy, row) if cell)
+    return RawLayer(grid.file, grid.format, frame, None, "row", positions + 1, grid.sheet, merged, above)
 
 
 # ---------------------------------------------------------------------------------------------------------- heading
@@ -126,7 +128,7 @@ def _headings_at(grid: Grid, position: int, wanted: Wanted) -> Iterator[Heading]
 
 def _joined(top: list[str], low: list[str], wanted: Wanted) -> list[str]:
     """Names of a heading of two rows: below a group the lower name where it is the only one so called, else
-    "group/name"; [] if the two rows are none.
+    "group/name"; ages keep their group always. [] if the two rows are none.
 
     A group is a cell with nothing to its right and names below both; some column must have its name in the top row.
     """
@@ -147,14 +149,16 @@ def _joined(top: list[str], low: list[str], wanted: Wanted) -> list[str]:
         group = above or group
         joined = f"{group}/{below}"
         once = low.count(below) == 1 and below not in [name for name, lone in zip(top, alone, strict=True) if lone]
-        names.append(above if not below else joined if joined in wanted.given.values() or not once else below)
+        grouped_ages = bool(group) and read_heading(below) is not None and below not in wanted.given.values()
+        joins = joined in wanted.given.values() or not once or grouped_ages
+        names.append(above if not below else joined if joins else below)
     return names
 
 
 def _score(names: Sequence[str], wanted: Wanted) -> tuple[int, int]:
     given = {plain(name) for name in wanted.given.values()}
     known = {name for name in names if name and len(name) <= 30}
-    return sum(plain(name) in given for name in known), sum(bool(_role(name)) for name in known)
+    return sum(plain(name) in given for name in known), sum(bool(_role(name)) or _counts_people(name) for name in known)
 
 
 def _roles(heading: Heading, wanted: Wanted) -> list[str]:
@@ -166,6 +170,11 @@ def _roles(heading: Heading, wanted: Wanted) -> list[str]:
 @cache
 def _role(name: str) -> str:
     return role_of(name)
+
+
+def _counts_people(name: str) -> bool:
+    """Whether the lower name of a heading of two rows states ages, whatever its group says."""
+    return read_heading(name.rpartition("/")[2]) is not None
 
 
 def _tidy(cell: str) -> str:

@@ -32,6 +32,8 @@ class RawLayer:
     numbers: np.ndarray
     sheet: str = ""
     merged: Mapping[str, np.ndarray] = field(default_factory=dict)
+    above: tuple[str, ...] = ()
+    """The cells of a sheet above its heading: titles, units."""
 
     @property
     def whole(self) -> Rows:
