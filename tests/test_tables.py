@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from cfc_geo.cli import main
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.ages import folded
 from cfc_geo.inputs.cell_texts import read_date, read_degrees, read_numbers
-from cfc_geo.inputs.headings import Wanted, match_headings
+from cfc_geo.inputs.headings import Wanted, match_headings, plain
 from cfc_geo.inputs.normalise import ids, numbers, positions, text
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer, sniff
@@ -394,6 +395,13 @@ def test_a_stated_total_that_the_records_do_not_add_up_to_is_a_warning(tmp_path:
         ("1,20", "places", np.nan, "other"),
         ("三十六", "places", np.nan, "other"),
         ("-5", "places", -5, "plain"),
+        ("309①", "count", np.nan, "other"),
+        ("90¹", "places", np.nan, "other"),
+        ("1８0²", "places", np.nan, "other"),
+        ("⒈90", "places", np.nan, "other"),
+        ("90⑴", "places", np.nan, "other"),
+        ("90m²", "area_m2", 90, "unit"),
+        ("90㎡", "area_m2", 90, "unit"),
     ],
 )
 def test_cells_are_read_as_people_mean_them_or_not_at_all(cell: str, measure: str, value: float, how: str) -> None:
@@ -422,11 +430,31 @@ def test_plain_numbers_stay_what_they_are(number: float) -> None:
         ("119°75′", "lon", np.nan),
         ("119,5", "lon", np.nan),
         ("119.5W", "lon", np.nan),
+        ("119.5①", "lon", np.nan),
     ],
 )
 def test_degrees_are_read_in_every_writing(cell: str, axis: str, degrees: float) -> None:
     values, _ = read_degrees(pd.Series([cell], dtype=object), axis)
     np.testing.assert_allclose(values, [degrees], rtol=0, atol=1e-12)
+
+
+def test_marks_of_footnotes_in_headings_are_no_digits() -> None:
+    assert plain("0-1①") == folded("0-1①") == "0-1"
+    assert plain("面积（m²）") == "面积" and plain("学位⑴") == "学位" and folded("江南街道²") == "江南街道"
+
+
+def test_a_longer_row_of_csv_is_refused_unless_most_rows_are_as_long(tmp_path: Path) -> None:
+    heading, rows = "街道,幼儿,儿童,备注", ["甲,309,419,", "乙,419,916,", "丙,1,2,"]
+    for lines, refused in (
+        ([*rows, "丁,1,309,419,"], [5]),
+        ([row + "," for row in rows], None),
+        ([*[row + "," for row in rows], "丁,1,309,419,,"], [5]),
+    ):
+        (tmp_path / "t.csv").write_text("\n".join([heading, *lines]), encoding="utf-8")
+        findings = Findings()
+        raw = read_layer(tmp_path / "t.csv", "t.csv", None, findings)
+        told = [(finding.code, list(finding.rows)) for finding in findings if finding.severity == "error"]
+        assert told == ([] if refused is None else [("read.ragged", refused)]) and (raw is None) == bool(refused)
 
 
 @given(st.dates(datetime.date(1950, 1, 1), datetime.date(2099, 12, 30)))

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -18,6 +18,7 @@ from cfc_geo import catalog
 from cfc_geo.errors import Findings, Rows
 from cfc_geo.inputs.cell_texts import is_number, read_numbers
 from cfc_geo.inputs.headings import AXES, Wanted, is_pair, plain, role_of
+from cfc_geo.inputs.marks import has_marks
 from cfc_geo.inputs.raw import RawLayer
 
 MAX_ROWS = 1_000_000
@@ -96,7 +97,7 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
     records = [(position, row) for position, row in below if position not in left_out]
     _tell_left_out(grid, left_out, findings)
     width = len(names)
-    if ragged := [position + 1 for position, row in records if any(cell.strip() for cell in row[width:])]:
+    if ragged := _ragged(grid, heading, records):
         findings.error("read.ragged", grid.file, grid.at(ragged), width=width)
         return None
     cells = np.array([(row + [""] * width)[:width] for _, row in records], dtype=object).reshape(-1, width)
@@ -107,6 +108,18 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
     merged = {names[column]: mask for column, mask in shared.items() if names[column]}
     frame = _with_pairs_split(grid, frame, findings)
     return RawLayer(grid.file, grid.format, frame, None, "row", positions + 1, grid.sheet, merged)
+
+
+def _ragged(grid: Grid, heading: Heading, records: list[tuple[int, list[str]]]) -> list[int]:
+    """Rows with cells beyond the heading. In a text file, where a comma in a number shifts its row, also those with more
+    fields than the heading, though these be empty, unless most rows have as many."""
+    fields = max(len(row) for row in grid.rows[heading.first : heading.last + 1])
+    most = max(fields, int(np.median([len(row) for _, row in records]))) if records else fields
+    return [
+        position + 1
+        for position, row in records
+        if any(cell.strip() for cell in row[len(heading.names) :]) or (grid.format == "csv" and len(row) > most)
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- heading
@@ -302,7 +315,11 @@ def _with_pairs_split(grid: Grid, frame: pd.DataFrame, findings: Findings) -> pd
     """With two more columns, `<heading>/经度` and `<heading>/纬度`, for each of which all cells hold both."""
     added: dict[str, pd.Series] = {}
     for heading in filter(is_pair, frame.columns):
-        cells = frame[heading].map(partial(unicodedata.normalize, "NFKC")).str.strip()
+        cells = (
+            frame[heading]
+            .map(lambda cell: cell if has_marks(cell) else unicodedata.normalize("NFKC", cell))
+            .str.strip()
+        )
         found = cells.str.extract(PAIR)
         names = [f"{heading}/经度", f"{heading}/纬度"]
         if (found[0].notna() | (cells == "")).all() and found[0].notna().any() and not set(names) & set(frame.columns):
