@@ -52,8 +52,8 @@ def read_numbers(texts: pd.Series, measure: str) -> tuple[np.ndarray, np.ndarray
     """Values, and how each cell was read.
 
     plain; tidied (full width, thousands separators), unit, about (约), aside (a note in brackets dropped); empty,
-    blank_word: no value; classes, range, percent, date, unit_unknown, other (as are footnote marks, 309①): refused. `measure` names the units of the
-    catalogue that are understood; 万 is, with any.
+    blank_word: no value; classes, range, percent, date, unit_unknown, other (309①, too): refused. `measure` names the
+    units of the catalogue that are understood; 万 is, with any.
     """
     return _read(texts, partial(_number, units=catalog.units_of(measure)))
 

@@ -93,6 +93,8 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
         return None
     _note_heading(grid, heading, findings)
     roles = _roles(heading, wanted)
+    if placed := [] if wanted.keeps_totals else _placed_totals(roles, below):
+        findings.error("grid.total_placed", grid.file, grid.at(placed))
     left_out = _left_out(grid, heading, roles, below, wanted)
     records = [(position, row) for position, row in below if position not in left_out]
     _tell_left_out(grid, left_out, findings)
@@ -111,8 +113,8 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
 
 
 def _ragged(grid: Grid, heading: Heading, records: list[tuple[int, list[str]]]) -> list[int]:
-    """Rows with cells beyond the heading. In a text file, where a comma in a number shifts its row, also those with more
-    fields than the heading, though these be empty, unless most rows have as many."""
+    """Rows with cells beyond the heading. In a text file, where a comma in a number shifts its row, also those
+    with more fields than the heading, though these be empty, unless most rows have as many."""
     fields = max(len(row) for row in grid.rows[heading.first : heading.last + 1])
     most = max(fields, int(np.median([len(row) for _, row in records]))) if records else fields
     return [
@@ -238,6 +240,19 @@ def _left_out(
                 found[position] = "section" if position < last else "note"
             elif position > last and (CLOSING_DATE.fullmatch(filled[0]) or re.search(r"[。；;:：]", filled[0])):
                 found[position] = "note"
+    return found
+
+
+def _placed_totals(roles: list[str], below: list[tuple[int, list[str]]]) -> list[int]:
+    """Rows that hold no more than a word for totals and numbers, and among these coordinates: whatever such a row is,
+    it would be counted beside the rows it sums."""
+    places = [at for at, role in enumerate(roles) if role in (*AXES, "lonlat")]
+    found = []
+    for position, row in below:
+        cells = [cell.strip() for cell in row if cell.strip()]
+        if any(at < len(row) and _is_placed(row[at]) for at in places) and any(map(is_total_word, cells)):
+            if all(is_total_word(cell) or _is_figure(cell) or _is_placed(cell) for cell in cells):
+                found.append(position + 1)
     return found
 
 
