@@ -250,9 +250,10 @@ def _placed_totals(roles: list[str], below: list[tuple[int, list[str]]]) -> list
     found = []
     for position, row in below:
         cells = [cell.strip() for cell in row if cell.strip()]
-        if any(at < len(row) and _is_placed(row[at]) for at in places) and any(map(is_total_word, cells)):
-            if all(is_total_word(cell) or _is_figure(cell) or _is_placed(cell) for cell in cells):
-                found.append(position + 1)
+        placed = any(at < len(row) and _is_placed(row[at]) for at in places)
+        bare = all(is_total_word(cell) or _is_figure(cell) or _is_placed(cell) for cell in cells)
+        if placed and bare and any(map(is_total_word, cells)):
+            found.append(position + 1)
     return found
 
 
