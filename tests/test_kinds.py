@@ -53,6 +53,8 @@ def test_no_word_means_two_kinds() -> None:
         ("科教文化服务;学校;幼儿园|生活服务;生活服务场所;生活服务场所", "kindergarten"),
         ("城关镇中心幼儿园", "kindergarten"),
         ("附属小学", "primary_school"),
+        ("非营利性托育机构", "childcare"),
+        ("amenity=school;disused=no", "school"),
         ("五马街道社区卫生服务站", "health_station"),
     ],
 )
@@ -65,6 +67,10 @@ def test_what_offices_and_maps_write(word: str, kind: str) -> None:
     [
         "文具店", "", "幼儿园、小学", "小学/初中", "原城关小学", "规划幼儿园", "幼儿园（停办）", "职业高中", "培训学校",
         "软件公园", "amenity=pub", "060101", "特殊教育学校", "老年活动中心", "产业园", "小学生托管", "幼儿园停车场",
+        "已注销托育机构", "非托育机构", "未备案托育机构", "待开业幼儿园", "已关闭幼儿园", "即将开园幼儿园",
+        "无证幼儿园", "拆除小学", "新建小学",
+        "培智小学", "成人高级中学", "托管小学", "amenity=kindergarten;disused=yes",
+        "demolished:amenity=school;amenity=school",
     ],
 )  # fmt: skip
 def test_what_leaves_a_doubt_means_nothing(word: str) -> None:

@@ -3,20 +3,25 @@
 import datetime
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfc_geo.cli import main
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.ages import folded
+from cfc_geo.inputs.cell_tables import _check_counted_once
 from cfc_geo.inputs.cell_texts import read_date, read_degrees, read_numbers
-from cfc_geo.inputs.headings import Wanted, match_headings
+from cfc_geo.inputs.headings import Wanted, match_headings, plain
 from cfc_geo.inputs.normalise import ids, numbers, positions, text
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer, sniff
+from cfc_geo.tables import children_columns
 from tests.messy import ENCODINGS, HEADINGS, NOTES, NUMBERS, ROLES, Mess, Record, write
 from tests.toyplan import PLAN, cell_rows, facility_rows, write_csv, write_toy
 
@@ -228,7 +233,7 @@ def test_a_merged_count_of_people_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_coordinates_that_the_plan_names_make_a_row_a_record(tmp_path: Path) -> None:
-    write_csv(tmp_path / "t.csv", [["号", "园", "东", "北"], [1, "甲", 120, 28], [2, "合计", 121, 29]])
+    write_csv(tmp_path / "t.csv", [["号", "园", "东", "北"], [1, "甲", 120, 28], [2, "合计园", 121, 29]])
     findings = Findings()
     given = {"id": "号", "name": "园", "lon": "东", "lat": "北"}
     assert len(read(tmp_path / "t.csv", findings, wanted=Wanted(given)).frame) == 2 and not findings
@@ -341,6 +346,16 @@ def test_totals_notes_and_headings_are_left_out_with_their_row(tmp_path: Path, r
     assert [(finding.code, finding.rows, finding.severity) for finding in findings] == [(code, (4,), "note")]
 
 
+def test_a_row_of_totals_with_coordinates_is_refused(tmp_path: Path) -> None:
+    rows = [["名称", "经度", "纬度", "儿童"], ["甲", 120, 28, 5], ["乙", 120.2, 28, 7], ["合计", 120.1, 28, 12]]
+    write_csv(tmp_path / "t.csv", rows)
+    findings = Findings()
+    read(tmp_path / "t.csv", findings)
+    assert [(found.code, found.rows) for found in findings if found.severity == "error"] == [
+        ("grid.total_placed", (4,))
+    ]
+
+
 def test_titles_of_sections_between_records_are_left_out(tmp_path: Path) -> None:
     rows = [["编号", "名称", "学位"], ["一、公办"], ["S1", "甲", 5], ["二、民办"], ["S2", "乙", 5]]
     write_csv(tmp_path / "t.csv", rows)
@@ -394,6 +409,13 @@ def test_a_stated_total_that_the_records_do_not_add_up_to_is_a_warning(tmp_path:
         ("1,20", "places", np.nan, "other"),
         ("三十六", "places", np.nan, "other"),
         ("-5", "places", -5, "plain"),
+        ("309①", "count", np.nan, "other"),
+        ("90¹", "places", np.nan, "other"),
+        ("1８0²", "places", np.nan, "other"),
+        ("⒈90", "places", np.nan, "other"),
+        ("90⑴", "places", np.nan, "other"),
+        ("90m²", "area_m2", 90, "unit"),
+        ("90㎡", "area_m2", 90, "unit"),
     ],
 )
 def test_cells_are_read_as_people_mean_them_or_not_at_all(cell: str, measure: str, value: float, how: str) -> None:
@@ -422,11 +444,31 @@ def test_plain_numbers_stay_what_they_are(number: float) -> None:
         ("119°75′", "lon", np.nan),
         ("119,5", "lon", np.nan),
         ("119.5W", "lon", np.nan),
+        ("119.5①", "lon", np.nan),
     ],
 )
 def test_degrees_are_read_in_every_writing(cell: str, axis: str, degrees: float) -> None:
     values, _ = read_degrees(pd.Series([cell], dtype=object), axis)
     np.testing.assert_allclose(values, [degrees], rtol=0, atol=1e-12)
+
+
+def test_marks_of_footnotes_in_headings_are_no_digits() -> None:
+    assert plain("0-1①") == folded("0-1①") == "0-1"
+    assert plain("面积（m²）") == "面积" and plain("学位⑴") == "学位" and folded("江南街道²") == "江南街道"
+
+
+def test_a_longer_row_of_csv_is_refused_unless_most_rows_are_as_long(tmp_path: Path) -> None:
+    heading, rows = "街道,幼儿,儿童,备注", ["甲,309,419,", "乙,419,916,", "丙,1,2,"]
+    for lines, refused in (
+        ([*rows, "丁,1,309,419,"], [5]),
+        ([row + "," for row in rows], None),
+        ([*[row + "," for row in rows], "丁,1,309,419,,"], [5]),
+    ):
+        (tmp_path / "t.csv").write_text("\n".join([heading, *lines]), encoding="utf-8")
+        findings = Findings()
+        raw = read_layer(tmp_path / "t.csv", "t.csv", None, findings)
+        told = [(finding.code, list(finding.rows)) for finding in findings if finding.severity == "error"]
+        assert told == ([] if refused is None else [("read.ragged", refused)]) and (raw is None) == bool(refused)
 
 
 @given(st.dates(datetime.date(1950, 1, 1), datetime.date(2099, 12, 30)))
@@ -519,3 +561,25 @@ def test_an_office_table_runs_without_a_word_about_its_columns(
         "第 7 行：备注",
     ):
         assert words in told, told
+
+
+@pytest.mark.parametrize(("more", "code"), [(0, "population.same_twice"), (1, "population.same_place")])
+def test_two_records_of_people_at_one_place(
+    tmp_path: Path, more: int, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = write_toy(tmp_path)
+    first = cell_rows()[1]
+    write_csv(tmp_path / "data/cells.csv", [*cell_rows(), ["z", *first[1:-1], first[-1] + more]])
+    assert main(["check", str(plan)]) == (1 if more == 0 else 0)
+    words = {"population.same_twice": "同一|相同", "population.same_place": "同一位置"}[code].split("|")
+    told = capsys.readouterr()
+    assert any(word in told.out + told.err for word in [*words, "the same place and the same counts", "at one place"])
+
+
+def test_polygons_of_people_that_overlap_are_refused(tmp_path: Path) -> None:
+    shapes = gpd.GeoSeries([shapely.box(0, 0, 1, 1), shapely.box(0.5, 0, 1.5, 1), shapely.box(2, 0, 3, 1)])
+    frame = pd.DataFrame({column: [1.0, 2.0, 3.0] for column in [*children_columns(), "residents"]})
+    raw = RawLayer("p.geojson", "geojson", frame, None, "feature", np.array([1, 2, 3]))
+    findings = Findings()
+    _check_counted_once(raw, frame, shapes.to_numpy(), findings)
+    assert [(found.code, found.rows) for found in findings] == [("population.overlap", (1, 2))]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cfc_geo import catalog
+from cfc_geo.inputs.marks import without_marks
 
 ADULT = 18
 """The year that stands for everybody older than the oldest band."""
@@ -116,8 +117,8 @@ def parse_ages(text: str) -> Ages | None:
 
 
 def folded(text: str) -> str:
-    """Text for comparing: narrow, small letters, no spaces, one kind of dash."""
-    narrow = "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Text for comparing: narrow, small letters, no spaces, no marks of footnotes, one kind of dash."""
+    narrow = "".join(unicodedata.normalize("NFKC", without_marks(text)).casefold().split())
     return re.sub(r"[‐‑‒–—―−~～至到]+", "-", narrow)
 
 

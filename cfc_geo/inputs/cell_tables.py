@@ -7,6 +7,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
@@ -14,6 +15,7 @@ from cfc_geo.inputs.headings import Wanted, match_headings
 from cfc_geo.inputs.normalise import ids, numbers, only_types, positions, repaired
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer
+from cfc_geo.inputs.units import OVERLAP_LIMIT, overlaps
 from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column, children_columns
 
@@ -57,6 +59,7 @@ def read_cells(plan: Plan, findings: Findings) -> Cells | None:
     if shapes is None or not only_types(raw, shapes, ("Point", "Polygon", "MultiPolygon"), findings):
         return None
     shapes = repaired(raw, shapes, findings)
+    _check_counted_once(raw, frame, shapes.to_numpy(), findings)
     if findings.errors:
         return None
     return Cells(_inhabited(gpd.GeoDataFrame(frame, geometry=shapes.to_numpy(), crs=shapes.crs)))
@@ -78,6 +81,26 @@ def _column_name(raw: RawLayer, name: str | int, findings: Findings) -> str | No
         findings.error("population.band_number_in_table", raw.file, number=name)
         return None
     return name
+
+
+def _check_counted_once(raw: RawLayer, frame: pd.DataFrame, shapes: np.ndarray, findings: Findings) -> None:
+    """Refuse polygons that share ground, and records that are the same twice; tell of points at one place."""
+    counts = [*children_columns(), "residents"]
+    people = (frame[counts].fillna(0).sum(axis=1) > 0).to_numpy() & ~shapely.is_missing(shapes)
+    table = frame[counts].assign(place=shapely.to_wkb(shapes))[people]
+    same = np.zeros(len(frame), dtype=bool)
+    at_one, same[people] = same.copy(), table.duplicated(keep=False)
+    at_one[people] = table.duplicated("place", keep=False)
+    if same.any():
+        findings.error("population.same_twice", raw.file, raw.rows(same))
+    if (others := at_one & ~same & (shapely.get_type_id(shapes) == 0)).any():
+        findings.warning("population.same_place", raw.file, raw.rows(others))
+    drawn = np.flatnonzero(people & (shapely.get_type_id(shapes) != 0))
+    first, second, shared, smaller = overlaps(shapes[drawn])
+    if (twice := shared > OVERLAP_LIMIT * smaller).any() and not same.any():
+        rows = np.zeros(len(frame), dtype=bool)
+        rows[drawn[np.concatenate([first[twice], second[twice]])]] = True
+        findings.error("population.overlap", raw.file, raw.rows(rows), count=int(twice.sum()))
 
 
 def _inhabited(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

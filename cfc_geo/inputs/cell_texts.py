@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
+from cfc_geo.inputs.marks import has_marks, without_marks
 
 TEN_THOUSAND = 10_000.0
 EXCEL_EPOCH = date(1899, 12, 30)
@@ -51,8 +52,8 @@ def read_numbers(texts: pd.Series, measure: str) -> tuple[np.ndarray, np.ndarray
     """Values, and how each cell was read.
 
     plain; tidied (full width, thousands separators), unit, about (约), aside (a note in brackets dropped); empty,
-    blank_word: no value; classes, range, percent, date, unit_unknown, other: refused. `measure` names the units of the
-    catalogue that are understood; 万 is, with any.
+    blank_word: no value; classes, range, percent, date, unit_unknown, other (309①, too): refused. `measure` names the
+    units of the catalogue that are understood; 万 is, with any.
     """
     return _read(texts, partial(_number, units=catalog.units_of(measure)))
 
@@ -68,7 +69,7 @@ def read_date(text: str) -> str:
 
     Whole numbers of five digits are Excel's count of days.
     """
-    told = unicodedata.normalize("NFKC", text).strip()
+    told = unicodedata.normalize("NFKC", without_marks(text)).strip()
     if len(told) == 5 and told.isdecimal() and SERIALS[0] <= int(told) <= SERIALS[1]:
         return (EXCEL_EPOCH + timedelta(days=int(told))).isoformat()
     found = DATE_DIGITS.fullmatch(told) or DATE.fullmatch(told)
@@ -84,7 +85,7 @@ def is_number(text: str) -> bool:
     """Whether a cell holds a number, with or without a unit of any measure, or what a reader of numbers refuses."""
     if PLAIN.fullmatch(text):
         return True
-    told = unicodedata.normalize("NFKC", text).replace(" ", "")
+    told = unicodedata.normalize("NFKC", without_marks(text)).replace(" ", "")
     return any(pattern.fullmatch(told) for pattern in (NUMBER, CLASSES, RANGE, PERCENT)) and len(told) <= 20
 
 
@@ -106,6 +107,8 @@ def _number(text: str, units: Mapping[str, float]) -> Reading:
         return np.nan, "empty"
     if {told.casefold(), text} & catalog.cell_words("blank"):
         return np.nan, "blank_word"
+    if has_marks(text):
+        return np.nan, "other"
     close = told.replace(" ", "")
     for way, pattern in (("classes", CLASSES), ("range", RANGE), ("percent", PERCENT), ("date", ISO_DATE)):
         if pattern.fullmatch(told if way == "date" else close):
@@ -127,7 +130,11 @@ def _number(text: str, units: Mapping[str, float]) -> Reading:
 def _degrees(text: str, axis: str) -> Reading:
     told = unicodedata.normalize("NFKC", text).replace(" ", "")
     found = DEGREES.fullmatch(told)
-    if found is None or {(found["before"] or "").upper(), (found["after"] or "").upper()} - set(HEMISPHERE[axis]):
+    if (
+        found is None
+        or has_marks(text)
+        or {(found["before"] or "").upper(), (found["after"] or "").upper()} - set(HEMISPHERE[axis])
+    ):
         return np.nan, "other"
     minutes, seconds = (float(found[part] or 0) for part in ("minutes", "seconds"))
     if max(minutes, seconds) >= 60:

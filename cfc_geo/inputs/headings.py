@@ -13,6 +13,7 @@ from functools import cache
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.ages import read_heading
+from cfc_geo.inputs.marks import without_marks
 from cfc_geo.inputs.raw import RawLayer
 
 AXES = ("lon", "lat")
@@ -111,8 +112,9 @@ def is_pair(heading: str) -> bool:
 
 
 def plain(heading: str) -> str:
-    """A heading without what does not change its meaning: width, case, spaces, asterisks, units in brackets."""
-    folded = re.sub(r"[\s*]", "", unicodedata.normalize("NFKC", heading)).casefold()
+    """A heading without what does not change its meaning: width, case, spaces, asterisks, footnote marks, units in
+    brackets."""
+    folded = re.sub(r"[\s*]", "", unicodedata.normalize("NFKC", without_marks(heading))).casefold()
     return IN_BRACKETS.sub(lambda found: "" if found[1] in catalog.cell_words("idle") else found[0], folded)
 
 

@@ -25,6 +25,19 @@ IGNORED = "ignore"
 SHOWN_WORDS = 12
 """Unknown kinds a message each; where there are more, the wrong column is named."""
 SUGGESTIONS = 3
+NO_MORE = (
+    "disused",
+    "abandoned",
+    "demolished",
+    "removed",
+    "razed",
+    "ruins",
+    "construction",
+    "proposed",
+    "planned",
+    "was",
+)
+"""First parts of OpenStreetMap keys of what is no facility now."""
 AMAP_SCHEMES = ("科教文化服务", "风景名胜", "医疗保健服务", "体育休闲服务")
 """First parts of Amap's types in words: 科教文化服务;学校;幼儿园."""
 
@@ -92,7 +105,8 @@ def meaning(word: str, given: Mapping[str, str]) -> Word:
     if folded in _ambiguous():
         return Word(choices=_ambiguous()[folded])
     if "=" in word:
-        return Word(kind_of(_tags(word)))
+        tags = _tags(word)
+        return Word("" if any(map(_is_no_more, tags, tags.values())) else kind_of(tags))
     if "|" in word or folded.startswith(tuple(map(_folded, AMAP_SCHEMES))):
         return _of_several([_amap_part(part) for part in word.split("|") if part.strip()], given)
     if any(part in folded for part in catalog.cell_words("doubtful")):
@@ -151,6 +165,11 @@ def _tags(word: str) -> dict[str, str]:
     """amenity=school;school=primary → tags."""
     pairs = [pair.split("=", 1) for pair in re.split(r"[;,&\s]+", word.strip()) if "=" in pair]
     return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _is_no_more(key: str, value: str) -> bool:
+    """Whether a tag says that an object is gone, or not there yet: disused=yes, demolished:amenity=school."""
+    return key.split(":")[0] in NO_MORE and value != "no"
 
 
 def _folded(word: str) -> str:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -19,6 +19,7 @@ from cfc_geo.errors import Findings, Rows
 from cfc_geo.inputs.ages import read_heading
 from cfc_geo.inputs.cell_texts import is_number, read_numbers
 from cfc_geo.inputs.headings import AXES, Wanted, is_pair, plain, role_of
+from cfc_geo.inputs.marks import has_marks
 from cfc_geo.inputs.raw import RawLayer
 
 MAX_ROWS = 1_000_000
@@ -93,11 +94,13 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
         return None
     _note_heading(grid, heading, findings)
     roles = _roles(heading, wanted)
+    if placed := [] if wanted.keeps_totals else _placed_totals(roles, below):
+        findings.error("grid.total_placed", grid.file, grid.at(placed))
     left_out = _left_out(grid, heading, roles, below, wanted)
     records = [(position, row) for position, row in below if position not in left_out]
     _tell_left_out(grid, left_out, findings)
     width = len(names)
-    if ragged := [position + 1 for position, row in records if any(cell.strip() for cell in row[width:])]:
+    if ragged := _ragged(grid, heading, records):
         findings.error("read.ragged", grid.file, grid.at(ragged), width=width)
         return None
     cells = np.array([(row + [""] * width)[:width] for _, row in records], dtype=object).reshape(-1, width)
@@ -109,6 +112,18 @@ def as_table(grid: Grid, heading: Heading, wanted: Wanted, findings: Findings) -
     frame = _with_pairs_split(grid, frame, findings)
     above = tuple(cell for row in grid.rows[: heading.first] for cell in map(_tidy, row) if cell)
     return RawLayer(grid.file, grid.format, frame, None, "row", positions + 1, grid.sheet, merged, above)
+
+
+def _ragged(grid: Grid, heading: Heading, records: list[tuple[int, list[str]]]) -> list[int]:
+    """Rows with cells beyond the heading. In a text file, where a comma in a number shifts its row, also those
+    with more fields than the heading, though these be empty, unless most rows have as many."""
+    fields = max(len(row) for row in grid.rows[heading.first : heading.last + 1])
+    most = max(fields, int(np.median([len(row) for _, row in records]))) if records else fields
+    return [
+        position + 1
+        for position, row in records
+        if any(cell.strip() for cell in row[len(heading.names) :]) or (grid.format == "csv" and len(row) > most)
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- heading
@@ -237,6 +252,20 @@ def _left_out(
     return found
 
 
+def _placed_totals(roles: list[str], below: list[tuple[int, list[str]]]) -> list[int]:
+    """Rows that hold no more than a word for totals and numbers, and among these coordinates: whatever such a row is,
+    it would be counted beside the rows it sums."""
+    places = [at for at, role in enumerate(roles) if role in (*AXES, "lonlat")]
+    found = []
+    for position, row in below:
+        cells = [cell.strip() for cell in row if cell.strip()]
+        placed = any(at < len(row) and _is_placed(row[at]) for at in places)
+        bare = all(is_total_word(cell) or _is_figure(cell) or _is_placed(cell) for cell in cells)
+        if placed and bare and any(map(is_total_word, cells)):
+            found.append(position + 1)
+    return found
+
+
 def _is_placed(cell: str) -> bool:
     return is_number(cell) or bool(re.match(PAIR, cell.strip(), re.ASCII))
 
@@ -311,7 +340,11 @@ def _with_pairs_split(grid: Grid, frame: pd.DataFrame, findings: Findings) -> pd
     """With two more columns, `<heading>/经度` and `<heading>/纬度`, for each of which all cells hold both."""
     added: dict[str, pd.Series] = {}
     for heading in filter(is_pair, frame.columns):
-        cells = frame[heading].map(partial(unicodedata.normalize, "NFKC")).str.strip()
+        cells = (
+            frame[heading]
+            .map(lambda cell: cell if has_marks(cell) else unicodedata.normalize("NFKC", cell))
+            .str.strip()
+        )
         found = cells.str.extract(PAIR)
         names = [f"{heading}/经度", f"{heading}/纬度"]
         if (found[0].notna() | (cells == "")).all() and found[0].notna().any() and not set(names) & set(frame.columns):

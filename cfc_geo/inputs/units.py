@@ -116,6 +116,14 @@ class KnownUnits:
         return [unit for unit, other in self._bare.get(bare, []) if kind is None or other is None or kind == other]
 
 
+def overlaps(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of shapes that meet: their positions, the first the lesser, the area they share and that of the smaller."""
+    first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    first, second = first[first < second], second[first < second]
+    shared = shapely.area(shapely.intersection(shapes[first], shapes[second]))
+    return first, second, shared, np.minimum(shapely.area(shapes[first]), shapely.area(shapes[second]))
+
+
 def ancestors(unit: str, parent: dict[str, str]) -> list[str]:
     """The units that `unit` lies in, nearest first; stops at an unknown or repeated one."""
     found: list[str] = []
@@ -232,12 +240,8 @@ def _check_inside_parents(raw: RawLayer, units: gpd.GeoDataFrame, findings: Find
 def _check_overlaps(raw: RawLayer, units: gpd.GeoDataFrame, findings: Findings) -> None:
     """Units of one depth must not share ground: a child there would count twice, or for the wrong unit."""
     level = depth(units).reindex(units["unit_id"]).to_numpy()
-    shapes = units.geometry.to_numpy()
-    first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
-    pairs = (first < second) & (level[first] == level[second])
-    first, second = first[pairs], second[pairs]
-    shared = shapely.area(shapely.intersection(shapes[first], shapes[second]))
-    smaller = np.minimum(shapely.area(shapes[first]), shapely.area(shapes[second]))
+    first, second, shared, smaller = overlaps(units.geometry.to_numpy())
+    first, second, shared, smaller = (part[level[first] == level[second]] for part in (first, second, shared, smaller))
     names = units["name"].to_numpy()
     for one, other, overlap, size in zip(first, second, shared, smaller, strict=True):
         if overlap > OVERLAP_LIMIT * size:
