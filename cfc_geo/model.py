@@ -44,6 +44,8 @@ class Study:
     duplicated  facilities that may be in the table twice; None: nobody looked
     audit       who is counted: `<column>_in_file`, `_placed`, `_outside_units`, `_on_no_land`, each person once
     review      records of unknown kind that were left out (`tables.REVIEW_COLUMNS`)
+    unknown_bands  bands of which no file says how many children there are: 0 in `origins`, and in no result
+    unknown_units  units of the lowest level of which nobody knows the children
     merged      facility_id of a record that was merged away → the facility it became part of
     """
 
@@ -63,6 +65,8 @@ class Study:
     duplicated: frozenset[str] | None = None
     review: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(REVIEW_COLUMNS)))
     merged: dict[str, str] = field(default_factory=dict)
+    unknown_bands: frozenset[str] = frozenset()
+    unknown_units: frozenset[str] = frozenset()
 
 
 class Links(NamedTuple):

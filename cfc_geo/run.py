@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
@@ -18,7 +20,8 @@ from cfc_geo.questions.access import count_children_within
 from cfc_geo.questions.audit import audit_answers, audit_data, judge_audit, warn_of_children_in_parent_only
 from cfc_geo.questions.circle import judge_circle, sum_circle
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
-from cfc_geo.tables import EVIDENCE, FACILITY_RESULT_COLUMNS, children_columns
+from cfc_geo.questions.sums import without_unknown
+from cfc_geo.tables import EVIDENCE, FACILITY_RESULT_COLUMNS, children_column, children_columns
 
 Progress = Callable[[str], None]
 """Told the name of each stage as it begins: a key of `words/run.toml`."""
@@ -45,10 +48,11 @@ def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
     with clock("coverage"):
         speeds_ms = {band: plan.speed_ms(band) for band in catalog.bands()}
         coverage = measure_coverage(nearest, study, norms)
-        coverage_by_unit = sum_coverage(coverage, study.origins, study.units, speeds_ms)
+        known = partial(without_unknown, units=study.units, bands=study.unknown_bands, of_units=study.unknown_units)
+        coverage_by_unit = known(sum_coverage(coverage, study.origins, study.units, speeds_ms))
         circle = judge_circle(coverage, baskets)
-        circle_by_unit = sum_circle(coverage, circle, baskets, study.origins, study.units)
-        children_within = count_children_within(costs, study.origins, tested)
+        circle_by_unit = known(sum_circle(coverage, circle, baskets, study.origins, study.units))
+        children_within = count_children_within(costs, study.origins, tested, unknown_bands=study.unknown_bands)
     with clock("audit"):
         audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
         audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit)
@@ -171,6 +175,7 @@ def _cells_table(study: Study, attachment: Attachment, coverage: Coverage, circl
     columns: dict[str, object] = {
         name: study.origins[name] for name in ("origin_id", "unit_id", *children_columns(), "residents")
     }
+    columns |= {children_column(band): np.full(len(study.origins), np.nan) for band in study.unknown_bands}
     columns["snap_m"] = attachment.origins.snap_m
     for kind in coverage.status.columns:
         columns[f"{kind}_nearest_id"] = coverage.nearest_id[kind].to_numpy()

@@ -115,7 +115,7 @@ def test_every_child_of_the_file_is_placed_once_or_outside(
         assert findings.errors
         return
     assert read is not None
-    origins, account = read
+    origins, account = read.origins, read.account
     for n, band in enumerate(BANDS):
         column = children_column(band)
         assert account[f"{column}_in_file"] == pytest.approx(total[band], rel=1e-9)

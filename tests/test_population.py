@@ -702,6 +702,27 @@ def test_bands_that_the_table_lacks_are_unknown_and_said(tmp_path: Path) -> None
     assert of.audit["children_0_2_in_file"] == pytest.approx(33)
 
 
+def test_what_nobody_knows_is_empty_and_never_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[list[object]] = [["社区", "0-2岁", "3-5岁", "6-11岁", "12-14岁"], ["西社区", 1, 2, 3, 4]]
+    plan = CENSUS.replace("[population.spread]", 'unknown_units = ["东社区"]\n[population.spread]')
+    path = town(tmp_path, rows, plan + "\n[audit]\nmax_unknown_share = 0.99\n")
+    assert main(["run", str(path), "--out", str(tmp_path / "out"), "--lang", "en"]) == 1
+    printed = capsys.readouterr()
+    assert "unknown number of children" in printed.out and "audit.max_unknown_share" in printed.err
+    record = next((tmp_path / "out").rglob("run.json")).read_text(encoding="utf-8")
+    assert "unknown, not 0" in record and "units that hold them (镇)" in record
+    audit = json.loads(record)["audit"]
+    assert audit["units_of_unknown_children"] == 1 and "children_15_17_in_file" not in audit
+    assert audit["unknown_park_15_17_share"] == audit["unknown_park_share"] == 1 > audit["unknown_park_3_5_share"]
+    for file in ("coverage.csv", "circle.csv"):
+        found = pd.read_csv(next((tmp_path / "out").rglob(file)), dtype=str, keep_default_na=False)
+        unknown = (found["band"] == "15-17") | (found["unit_id"] == "02")
+        assert set(found.loc[unknown, "children"]) == {""} == set(found.loc[unknown, "unknown"])
+        assert set(found.loc[~unknown, "children"]) == {"1", "2", "3", "4"}
+    cells = gpd.read_file(next((tmp_path / "out").rglob("result.gpkg")), layer="cells")
+    assert cells["children_15_17"].isna().all() and cells["children_3_5"].sum() == pytest.approx(2)
+
+
 def test_homes_of_the_streets_file_are_found_by_their_tags(tmp_path: Path) -> None:
     areas = [
         (shapely.box(110, 10, 130, 30), {"building": "apartments", "building:levels": "5"}),
@@ -981,6 +1002,58 @@ def test_a_raster_of_residents_gives_every_band_its_shape(tmp_path: Path) -> Non
     assert sorted(of.origins["children_3_5"].round(9)) == [0.5, 1.5, 20]
     told = {finding.code: finding for finding in of.findings}
     assert told["spread.fit"].values["children"] == pytest.approx(0, abs=1e-9) and "spread.on_raster" in told
+
+
+def test_a_band_that_the_raster_leaves_empty_is_told(tmp_path: Path) -> None:
+    bands = np.zeros((2, 6, 14))
+    bands[1, 3, 2], bands[1, 1, 12], bands[0, 1, 12] = 30, 5, 2
+    keys = 'children = { "3-5" = 1, "6-11" = 2 }\n'
+    of = read_study(load_plan(raster_town(tmp_path, BOTH + keys, x=bands)))
+    (told,) = (finding.values for finding in of.findings if finding.code == "spread.band_empty")
+    assert told["band"] == "3-5" and told["units"] == ["西社区"] and told["children"] == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "descriptions", "values", "code"),
+    [
+        ('children = { "3-5" = 1, "6-11" = 1 }', (), (1, 1), "raster.band_twice"),
+        ('children = { "3-5" = 1 }\nresidents = 1', (), (1, 1), "raster.band_twice"),
+        ('children = { "3-5" = 1 }', ("children 6-11", ""), (1, 1), "raster.band_says"),
+        ('children = { "3-5" = 1 }', ("children_3_5", "population"), (1, 1), None),
+        ('children = { "3-5" = 1 }\nresidents = 2', (), (1, 0.4), "raster.children_over_residents"),
+        ('children = { "3-5" = 1 }\nresidents = 2', (), (1, 0.6), None),
+    ],
+)
+def test_bands_that_say_what_they_hold_are_believed(
+    tmp_path: Path, keys: str, descriptions: tuple[str, ...], values: tuple[float, float], code: str | None
+) -> None:
+    block = f'[population]\nfile = "data/x.tif"\n{keys}\n'
+    path = raster_town(tmp_path, block, x=np.stack([np.full((6, 14), value) for value in values]))
+    with rasterio.open(tmp_path / "data/x.tif", "r+") as raster:
+        for number, said in enumerate(descriptions, start=1):
+            raster.set_band_description(number, said)
+    found = _codes(path)
+    assert found == ([] if code is None else [code])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('"6-11" = "6-11岁"', '"6-11" = "3-5岁"', "population.column_twice"),
+        ("children =", 'residents = "0-2岁"\nchildren =', "population.column_twice"),
+        ('children = { "0-2" = "0-2岁", ', 'residents = "0-2岁"\nchildren = { ', "population.children_over_residents"),
+    ],
+)
+def test_columns_that_contradict_one_another_are_refused(tmp_path: Path, old: str, new: str, code: str) -> None:
+    assert code in _codes(write_toy(tmp_path, PLAN.replace(old, new)))
+
+
+def _codes(path: Path) -> list[str]:
+    try:
+        read_study(load_plan(path))
+    except CfcError as error:
+        return [finding.code for finding in error.findings if finding.severity == "error"]
+    return []
 
 
 def test_a_unit_that_the_raster_leaves_empty_falls_back_and_says_so(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.ages import ROUNDED
 from cfc_geo.inputs.headings import Wanted, match_headings
 from cfc_geo.inputs.normalise import ids, numbers, only_types, positions, repaired
 from cfc_geo.inputs.raw import RawLayer
@@ -53,9 +54,13 @@ def read_cells(plan: Plan, findings: Findings) -> Cells | None:
     residents = np.full(len(frame), np.nan)
     if block.residents is not None:
         residents = numbers(raw, _column_name(raw, block.residents, findings), findings, blank=None)
+    _check_distinct(raw, counts, findings)
     for band in catalog.bands():
         frame[children_column(band)] = _children_of(raw, band, residents, plan, findings)
     frame["residents"] = residents
+    more = (frame[children_columns()].sum(axis=1) > frame["residents"] + ROUNDED).to_numpy()
+    if more.any():
+        findings.error("population.children_over_residents", raw.file, raw.rows(more), count=int(more.sum()))
     if shapes is None or not only_types(raw, shapes, ("Point", "Polygon", "MultiPolygon"), findings):
         return None
     shapes = repaired(raw, shapes, findings)
@@ -63,6 +68,13 @@ def read_cells(plan: Plan, findings: Findings) -> Cells | None:
     if findings.errors:
         return None
     return Cells(_inhabited(gpd.GeoDataFrame(frame, geometry=shapes.to_numpy(), crs=shapes.crs)))
+
+
+def _check_distinct(raw: RawLayer, counts: Mapping[Any, str | int | None], findings: Findings) -> None:
+    """An error where one column is to count two groups of people."""
+    for heading in sorted({heading for heading in counts.values() if isinstance(heading, str)}):
+        if len(keys := [str(key) for key, value in counts.items() if value == heading]) > 1:
+            findings.error("population.column_twice", raw.file, raw.whole, column=heading, keys=keys)
 
 
 def _children_of(raw: RawLayer, band: str, residents: np.ndarray, plan: Plan, findings: Findings) -> np.ndarray:

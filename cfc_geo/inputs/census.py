@@ -42,10 +42,12 @@ SUMS_AGREE = 1.0
 @dataclass(frozen=True, eq=False)
 class Census:
     """People by unit. `totals`: unit_id → children by band and residents (NaN unknown), no unit inside another;
-    bands that the table does not state are 0, and named in `missing`."""
+    bands that the table does not state are 0, and named in `missing`. `unknown`: units of the lowest level of which the
+    plan says that nobody knows the children."""
 
     totals: pd.DataFrame
     missing: tuple[str, ...]
+    unknown: frozenset[str] = frozenset()
 
 
 def read_census(plan: Plan, units: gpd.GeoDataFrame | None, findings: Findings) -> Census | None:
@@ -76,8 +78,8 @@ def read_census(plan: Plan, units: gpd.GeoDataFrame | None, findings: Findings) 
     totals = pd.DataFrame({children_column(band): bands.get(band, 0.0) for band in catalog.bands()})
     totals["residents"] = (groups or {}).get(EVERYBODY, np.nan)
     totals.index = pd.Index(found[~is_sum], name="unit_id")
-    _check_complete(plan, totals.index, units, findings)
-    return Census(totals.sort_index(), tuple(band for band in catalog.bands() if band not in bands))
+    unknown = _check_complete(plan, totals.index, units, findings)
+    return Census(totals.sort_index(), tuple(band for band in catalog.bands() if band not in bands), unknown)
 
 
 def _wanted(plan: Plan) -> Wanted:
@@ -143,8 +145,10 @@ def _holds_others(found: pd.Series, units: gpd.GeoDataFrame) -> np.ndarray:
     return np.array(found.isin(above), dtype=bool)
 
 
-def _check_complete(plan: Plan, listed: Iterable[str], units: gpd.GeoDataFrame, findings: Findings) -> None:
-    """Every unit must be listed, hold listed ones only, or lie in a listed one; or the plan says that it is unknown."""
+def _check_complete(plan: Plan, listed: Iterable[str], units: gpd.GeoDataFrame, findings: Findings) -> frozenset[str]:
+    """Every unit must be listed, hold listed ones only, or lie in a listed one; or the plan says that it is unknown.
+
+    Returns the units of the lowest level of which nothing is known."""
     file = plan.population.file or ""
     parent = dict(zip(units["unit_id"], units["parent_id"], strict=True))
     name = dict(zip(units["unit_id"], units["name"], strict=True))
@@ -160,8 +164,15 @@ def _check_complete(plan: Plan, listed: Iterable[str], units: gpd.GeoDataFrame, 
         findings.error(
             "census.unit_missing", file, units=[name[unit] for unit in missing[:SHOWN_NAMES]], count=len(missing)
         )
+    listed = set(listed)
+    nobody_knows = frozenset(unit for unit in leaves if listed.isdisjoint({unit, *ancestors(unit, parent)}))
     if unknown and not missing:
-        findings.warning("census.unit_unknown_stated", file, units=sorted(name[unit] for unit in unknown))
+        above = {higher for unit in nobody_knows for higher in ancestors(unit, parent)}
+        findings.warning(
+            "census.unit_unknown_stated", file, units=sorted(name[unit] for unit in unknown),
+            above=sorted(name[unit] for unit in above - unknown) or ["–"],
+        )  # fmt: skip
+    return nobody_knows
 
 
 # ------------------------------------------------------------------------------------------------------------- ages

@@ -5,6 +5,7 @@ on. Nodata is not zero.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -26,7 +27,15 @@ from cfc_geo.tables import children_column, children_columns
 SPACING_CELLS = 20
 """The spacing of fewer points than that says nothing."""
 
-Population = tuple[gpd.GeoDataFrame, dict[str, float]]
+
+class Population(NamedTuple):
+    """`origins` (`tables.ORIGINS`), the account (`Study.audit`), and what nobody knows the children of: bands (0 in
+    `origins`), and units of the lowest level."""
+
+    origins: gpd.GeoDataFrame
+    account: dict[str, float]
+    unknown_bands: frozenset[str]
+    unknown_units: frozenset[str] = frozenset()
 
 
 def read_population(
@@ -52,9 +61,10 @@ def read_population(
     placed = origins[origins["unit_id"] != ""].reset_index(drop=True)
     _check_nodata(plan, cells, units, findings)
     _check_coarse(plan, placed, findings)
-    account = _account(origins, np.ones(len(origins), dtype=bool))
+    unknown = frozenset(_bands_not_given(plan))
+    account = _account(origins, np.ones(len(origins), dtype=bool), unknown)
     _check_outside(origins, cells, units, plan, findings)
-    return placed[["origin_id", "unit_id", *children_columns(), "residents", "geometry"]], account
+    return Population(placed[["origin_id", "unit_id", *children_columns(), "residents", "geometry"]], account, unknown)
 
 
 def _read_raster(plan: Plan, findings: Findings) -> Cells | None:
@@ -84,17 +94,22 @@ def _read_census(
         return None
     _check_coarse(plan, spread.origins, findings)
     stated = {f"{column}_in_file": float(census.totals[column].sum()) for column in census.totals}
-    account = _account(spread.origins, spread.on_land)
-    return spread.origins, {**account, **{name: total for name, total in stated.items() if name in account}}
+    account = _account(spread.origins, spread.on_land, frozenset(census.missing))
+    if census.unknown:
+        account["units_of_unknown_children"] = float(len(census.unknown))
+    account |= {name: total for name, total in stated.items() if name in account}
+    return Population(spread.origins, account, frozenset(census.missing), census.unknown)
 
 
-def _account(origins: gpd.GeoDataFrame, on_land: np.ndarray) -> dict[str, float]:
+def _account(origins: gpd.GeoDataFrame, on_land: np.ndarray, unknown_bands: frozenset[str]) -> dict[str, float]:
     """Everybody in the file once, by band: placed in a unit; outside every unit; or in a unit that has no ground but
-    such on which nobody lives (not `on_land`), and counted there. Residents likewise where they are known."""
+    such on which nobody lives (not `on_land`), and counted there. Residents likewise where they are known; nothing is
+    said of bands that nobody knows."""
     outside = (origins["unit_id"] == "").to_numpy()
     account = {"cells": float(len(origins)), "cells_outside_units": float(outside.sum())}
     known = [] if origins["residents"].isna().all() else ["residents"]
-    for column in [*children_columns(), *known]:
+    told = [children_column(band) for band in catalog.bands() if band not in unknown_bands]
+    for column in [*told, *known]:
         account[f"{column}_in_file"] = float(origins[column].sum())
         account[f"{column}_outside_units"] = float(origins.loc[outside, column].sum())
         account[f"{column}_placed"] = float(origins.loc[~outside & on_land, column].sum())
@@ -131,9 +146,15 @@ def _note_assumptions(plan: Plan, findings: Findings) -> None:
         findings.warning("population.shares", file, shares=shown, source=block.shares_source or "–")
     if block.assumption:
         findings.warning("population.assumption", file, why=block.assumption)
-    given = set(block.files or block.children or block.shares or {})
-    if without := [band for band in catalog.bands() if band not in given]:
+    if without := _bands_not_given(plan):
         findings.warning("population.bands_missing", file, bands=without)
+
+
+def _bands_not_given(plan: Plan) -> list[str]:
+    """Bands of which a plan of cells names no count."""
+    block = plan.population
+    given = set(block.files or block.children or block.shares or {})
+    return [band for band in catalog.bands() if band not in given]
 
 
 def _check_nodata(plan: Plan, cells: Cells, units: gpd.GeoDataFrame, findings: Findings) -> None:

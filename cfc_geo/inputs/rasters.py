@@ -17,6 +17,7 @@ from cfc_geo import catalog
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import datum as datums
 from cfc_geo.inputs import raster_guard
+from cfc_geo.inputs.ages import EVERYBODY, ROUNDED, Ages, band_years, folded, read_heading
 from cfc_geo.inputs.cell_tables import Cells
 from cfc_geo.inputs.gdal_guard import open_geotiff
 from cfc_geo.inputs.grids import EQUAL_AREA, MAX_RASTER_BYTES, Grid, centres, on_one_grid, squares
@@ -69,6 +70,8 @@ def _wanted(block: Block, findings: Findings) -> dict[str, dict[str, int]]:
     """File → column → band number."""
     if block.files is not None:
         wanted: dict[str, dict[str, int]] = {}
+        for file in sorted({file for file in block.files.values() if list(block.files.values()).count(file) > 1}):
+            findings.error("raster.band_twice", file, keys=[band for band, of in block.files.items() if of == file])
         for band, file in block.files.items():
             wanted.setdefault(file, {})[children_column(band)] = 1
         return wanted
@@ -78,12 +81,16 @@ def _wanted(block: Block, findings: Findings) -> dict[str, dict[str, int]]:
         numbers["residents"] = block.residents
     if named := [value for value in numbers.values() if isinstance(value, str)]:
         findings.error("raster.band_by_name", block.file, names=named)
+    for number in sorted({value for value in numbers.values() if isinstance(value, int)}):
+        if len(keys := [name for name, value in numbers.items() if value == number]) > 1:
+            findings.error("raster.band_twice", block.file, keys=keys)
     return {block.file: {name: value for name, value in numbers.items() if isinstance(value, int)}}
 
 
 def cells_of(grid: Grid, block: Population, findings: Findings) -> Cells | None:
     """One square per pixel that holds anybody; pixels that any wanted band leaves without data are set apart."""
     layers = grid.layers
+    _check_residents(layers, block, findings)
     people = np.add.reduce([np.nan_to_num(layer) for layer in layers.values()])
     row, col = np.nonzero(people > 0)
     frame = pd.DataFrame({"origin_id": [f"r{r}c{c}" for r, c in zip(row + 1, col + 1, strict=True)]}, dtype=object)
@@ -101,7 +108,7 @@ def cells_of(grid: Grid, block: Population, findings: Findings) -> Cells | None:
         [squares(grid.transform, row, col), shapely.points(centres(grid.transform, *np.nonzero(missing)))]
     )
     placed = _placed(shapes, grid, block, findings)
-    if placed is None:
+    if placed is None or findings.errors:
         return None
     by_band = {name: np.isnan(layer)[missing] for name, layer in layers.items()}
     unknown = gpd.GeoDataFrame(by_band, geometry=placed[len(row) :].to_numpy(), crs=placed.crs)
@@ -152,6 +159,7 @@ def _read_grid(path: Path, file: str, wanted: dict[str, int], block: Block, find
                 wanted = _only_band(raster, file, findings)
             if not _readable(raster, file, wanted, findings):
                 return None
+            _check_descriptions(raster, file, wanted, findings)
             if block.values is None and (said := _says_density(raster, path.name, wanted)):
                 findings.error("raster.density", file, says=said)
             layers = {name: _band(raster, number) for name, number in wanted.items()}
@@ -194,6 +202,32 @@ def _readable(raster: Any, file: str, wanted: dict[str, int], findings: Findings
     if absent := [number for number in wanted.values() if not 1 <= number <= raster.count]:
         findings.error("raster.no_band", file, bands=absent, count=raster.count)
     return len(findings.errors) == before
+
+
+def _check_descriptions(raster: Any, file: str, wanted: Mapping[str, int], findings: Findings) -> None:
+    """An error where the file's own description of a band states other ages than the plan takes it for."""
+    ages_of = {"residents": EVERYBODY}
+    for band in catalog.bands():
+        years = band_years(band)
+        ages_of[children_column(band)] = Ages(min(years), max(years))
+    for name, number in wanted.items():
+        said = raster.descriptions[number - 1] or ""
+        heading = read_heading(re.sub(r"(?<=\d)_(?=\d)", "-", folded(said)))
+        if heading is not None and heading.ages != ages_of[name]:
+            findings.error("raster.band_says", file, number=number, said=said, column=name)
+
+
+def _check_residents(layers: Mapping[str, np.ndarray], block: Population, findings: Findings) -> None:
+    """An error where a pixel has more children than residents."""
+    children = [np.nan_to_num(layer) for name, layer in layers.items() if name != "residents"]
+    if "residents" not in layers or not children:
+        return
+    more = np.argwhere(np.add.reduce(children) > layers["residents"] + ROUNDED)
+    if len(more):
+        row, col = more[0]
+        findings.error(
+            "raster.children_over_residents", block.file or "", count=len(more), row=int(row) + 1, col=int(col) + 1
+        )
 
 
 def _check_counts(layer: np.ndarray, name: str, file: str, findings: Findings) -> None:

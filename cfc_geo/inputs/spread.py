@@ -22,7 +22,7 @@ from cfc_geo.inputs.rasters import pixels_of, read_counts
 from cfc_geo.inputs.read import read_layer, sniff
 from cfc_geo.inputs.units import ancestors, assign_units, representative_points
 from cfc_geo.plan import Plan, Spread
-from cfc_geo.tables import children_columns
+from cfc_geo.tables import children_column, children_columns
 
 STEPS = ("raster", "buildings", "landuse", "even", "anywhere")
 """Ways to spread people, each coarser than the one before. The last takes any ground of the unit, rivers included."""
@@ -82,7 +82,7 @@ def spread_census(
     if findings.errors:
         return None
     parts = [
-        _fitted(cells, census, plan, findings) if step == "raster" else _shared(cells, census)
+        _fitted(cells, census, plan, units, findings) if step == "raster" else _shared(cells, census)
         for step, cells in found.items()
     ]
     _tell(plan, found, parts, units, findings)
@@ -124,7 +124,9 @@ def _shared(cells: pd.DataFrame, census: Census) -> pd.DataFrame:
     return cells.assign(**{name: totals[name].to_numpy() * share for name in totals.columns})
 
 
-def _fitted(cells: pd.DataFrame, census: Census, plan: Plan, findings: Findings) -> pd.DataFrame:
+def _fitted(
+    cells: pd.DataFrame, census: Census, plan: Plan, units: gpd.GeoDataFrame, findings: Findings
+) -> pd.DataFrame:
     """Children that add up to the census by unit and band, and to the raster's pattern by cell as far as both allow."""
     bands = children_columns()
     told = [band for band in bands if band in cells.columns]
@@ -142,6 +144,7 @@ def _fitted(cells: pd.DataFrame, census: Census, plan: Plan, findings: Findings)
         alive = everybody[at] if everybody[at].sum() > 0 else rows
         residents[at] = total["residents"] * alive / alive.sum()
     file = _spread_file(plan)
+    _warn_of_empty_bands(cells, told, census, file, units, findings)
     if not_met:
         findings.warning(
             "spread.fit_apart", file, units=not_met[:SHOWN_UNITS], count=len(not_met), children=off, rounds=rounds
@@ -149,6 +152,25 @@ def _fitted(cells: pd.DataFrame, census: Census, plan: Plan, findings: Findings)
     else:
         findings.note("spread.fit", file, children=off, rounds=rounds)
     return cells.assign(**dict(zip(bands, table.T, strict=True)), residents=residents)
+
+
+def _warn_of_empty_bands(
+    cells: pd.DataFrame, told: list[str], census: Census, file: str, units: gpd.GeoDataFrame, findings: Findings
+) -> None:
+    """Warn where a band of the raster is all 0 in a unit of which the census counts children of that band."""
+    name = dict(zip(units["unit_id"], units["name"], strict=True))
+    seed = cells.groupby("listed_id")[told].sum()
+    for band in catalog.bands():
+        if (column := children_column(band)) not in told:
+            continue
+        counted = census.totals[column].reindex(seed.index)
+        lost = counted[(seed[column] == 0) & (counted > 0)]
+        if len(lost):
+            names = sorted(name[unit] or unit for unit in lost.index)
+            findings.warning(
+                "spread.band_empty", file, band=band, units=names[:SHOWN_UNITS], count=len(names),
+                children=float(lost.sum()),
+            )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------- what to spread over

@@ -12,7 +12,7 @@ from cfc_geo.inputs.facilities import FacilityLayers, find_entrances, read_facil
 from cfc_geo.inputs.ground import Surroundings
 from cfc_geo.inputs.normalise import Area, project
 from cfc_geo.inputs.osm import OsmLayers, read_osm
-from cfc_geo.inputs.population import read_population
+from cfc_geo.inputs.population import Population, read_population
 from cfc_geo.inputs.read import sha256, sniff
 from cfc_geo.inputs.streets import read_streets
 from cfc_geo.inputs.units import read_units
@@ -45,7 +45,7 @@ def read_study(plan: Plan) -> Study:
     population = read_population(plan, units, findings, around)
     if units is not None and streets and layers:
         ground = ground_of(plan, units, streets[0], osm.backdrop())
-        examine_datums(plan, ground, units, population[0] if population else None, layers, findings)
+        examine_datums(plan, ground, units, population.origins if population else None, layers, findings)
     findings.raise_errors(DataError)
     assert units is not None and area is not None and population and streets and layers
     study = _assemble(plan, units, area, population, streets, layers, osm, findings)
@@ -78,13 +78,13 @@ def _assemble(
     plan: Plan,
     units: gpd.GeoDataFrame,
     area: Area,
-    population: tuple[gpd.GeoDataFrame, dict[str, float]],
+    population: Population,
     streets: tuple[gpd.GeoDataFrame, pd.DataFrame],
     layers: FacilityLayers,
     osm: "_OsmFiles",
     findings: Findings,
 ) -> Study:
-    origins, account = population
+    origins = population.origins
     segments, nodes = streets
     entrances = find_entrances(layers.facilities, layers.given, segments, plan.walk.snap_limit_m)
     _note_assumed_entrances(layers.facilities, entrances, findings)
@@ -106,7 +106,9 @@ def _assemble(
         surveyed=layers.surveyed,
         sources=plan_sources(plan),
         findings=tuple(findings),
-        audit=account,
+        audit=population.account,
+        unknown_bands=population.unknown_bands,
+        unknown_units=population.unknown_units,
         review=layers.review,
         merged=layers.merged,
         duplicated=layers.duplicated,

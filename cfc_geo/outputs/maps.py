@@ -395,6 +395,7 @@ def _cells(result: Result, frame: Frame) -> dict[str, Any]:
         "children": {
             band: _packed_numbers(np.rint(cells[children_column(band)].to_numpy(dtype=float) * 10))
             for band in catalog.bands()
+            if band not in result.study.unknown_bands
         },
         "kinds": {
             kind: {

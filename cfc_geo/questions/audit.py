@@ -61,13 +61,13 @@ def audit_answers(
     """What the answers leave open: shares of children unknown, and gaps that a facility beyond the border may fill."""
     whole = coverage_by_unit[coverage_by_unit["unit_id"] == ALL_UNITS]
     unknown = {
-        f"unknown_{kind}_share": _share(rows["unknown"].sum(), rows["children"].sum())
+        f"unknown_{kind}_share": _unknown_share(rows["unknown"].sum(skipna=False), rows["children"].sum(skipna=False))
         for kind, rows in whole.groupby("kind", sort=False)
     }
     for row in whole.itertuples():
-        unknown[f"unknown_{row.kind}_{_part(row.band)}_share"] = _share(row.unknown, row.children)
+        unknown[f"unknown_{row.kind}_{_part(row.band)}_share"] = _unknown_share(row.unknown, row.children)
     for row in circle_by_unit[circle_by_unit["unit_id"] == ALL_UNITS].itertuples():
-        unknown[f"unknown_circle_{_part(row.band)}_share"] = _share(row.unknown, row.children)
+        unknown[f"unknown_circle_{_part(row.band)}_share"] = _unknown_share(row.unknown, row.children)
     return {**unknown, **_gaps_near_border(study, coverage)}
 
 
@@ -164,7 +164,8 @@ def _homes(study: Study, network: Network, attachment: Attachment) -> Audit:
     metres[far] = street_distances(network, home_points(study.origins)[far])
     by_band = {
         f"{column}_not_attached": float(study.origins[column].to_numpy(dtype=float)[far].sum())
-        for column in children_columns()
+        for column in map(children_column, catalog.bands())
+        if column not in set(map(children_column, study.unknown_bands))
     }
     return {
         "cells_not_attached": float(far.sum()),
@@ -318,6 +319,11 @@ def _to_border(units: gpd.GeoDataFrame, points: np.ndarray, furthest_m: float) -
 
 def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole > 0 else float("nan")
+
+
+def _unknown_share(unknown: float, children: float) -> float:
+    """unknown ÷ children; 1 where nobody knows the children."""
+    return 1.0 if np.isnan(children) else _share(unknown, children)
 
 
 def _part(band: str) -> str:

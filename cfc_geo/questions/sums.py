@@ -59,6 +59,26 @@ def proven_share(proven: np.ndarray, unknown: np.ndarray, children: np.ndarray) 
     return np.where(unknown < children, ratio(proven, children), np.nan)
 
 
+def without_unknown(
+    table: pd.DataFrame, units: gpd.GeoDataFrame, *, bands: frozenset[str], of_units: frozenset[str]
+) -> pd.DataFrame:
+    """`table` (unit × band) without figures where nobody knows the children: of `bands`, of `of_units` (units of the
+    lowest level), and of units that hold none but those. What is partly known keeps the figures of the known part."""
+    leaves = ~units["unit_id"].isin(units["parent_id"])
+    known = set(units.loc[leaves & ~units["unit_id"].isin(of_units), "unit_id"])
+    parent = dict(zip(units["unit_id"], units["parent_id"], strict=True))
+    told, above = {ALL_UNITS}, known
+    while above:
+        told |= above
+        above = {parent[unit] for unit in above} - {""} - told
+    open_rows = table["band"].isin(bands) | ~table["unit_id"].isin(told)
+    figures = [name for name in table.select_dtypes("number").columns if name != "limit_m"]
+    table = table.assign(**{name: table[name].mask(open_rows) for name in figures})
+    if "most_missing_kind" in table:
+        table["most_missing_kind"] = table["most_missing_kind"].mask(open_rows, "")
+    return table
+
+
 def stacked(blocks: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """Blocks of one row a unit as one table: unit by unit, and within a unit in the order of the blocks.
 

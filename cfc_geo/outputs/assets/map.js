@@ -923,7 +923,7 @@ var cfc = (function () {
     const unit = cells.unit[cell] - 1;
     const access = isCircle()
       ? [[words.status, statusBadge(cellStatus()[cell])], ...basketRows(cell)] : accessRows(cell, choice.kind);
-    const bands = data.bands.map((band) => [band.name, few(cells.children[band.id][cell] / 10)]);
+    const bands = data.bands.map((band) => [band.name, cells.children[band.id] ? few(cells.children[band.id][cell] / 10) : words.no_figure]);
     open(latlng, make("h2", {}, words.cell, " ", make("small", {}, cells.id[cell])),
       facts([[words.unit, unitButton(unit)], ...access]),
       cells.attached[cell] ? "" : make("p", { className: "hint" }, words.cell_unattached),
@@ -939,7 +939,7 @@ var cfc = (function () {
         [words.facility_kind, make("span", { className: "badge" }, symbol(known, attached[facility]), known.name)],
         [words.unit, unitButton(unit[facility] - 1)],
         [words.capacity, capacity[facility] == null ? words.not_given : whole(capacity[facility])],
-        known.norm && attached[facility] && [words.within, whole(within[facility])],
+        known.norm && attached[facility] && [words.within, within[facility] == null ? words.no_figure : whole(within[facility])],
         attached[facility] && entrances[facility] != null && [words.entrances_count,
           fill(words.places, { n: whole(entrances[facility]) }), " ",
           make("small", {}, words["evidence_" + evidence[facility]] || evidence[facility])],
