@@ -333,10 +333,12 @@ def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) ->
     say("done", plan=result.plan.file, folder=folder, seconds=f"{seconds:.1f}")
     circle = result.circle_by_unit
     for row in circle[circle["unit_id"] == ALL_UNITS].itertuples():
+        if row.children != row.children:
+            say("unknown", band=catalog.band_name(row.band, lang))
+            continue
         at_least = "≥ " if row.unknown else ""  # what is proven; the unknown may add to it
         share = f"{at_least}{row.complete_share:.1%}" if row.complete_share == row.complete_share else "?"
-        known = f"{row.children:,.0f}" if row.children == row.children else catalog.word("cli.run.unknown", lang)
-        say("circle", band=catalog.band_name(row.band, lang), children=known, share=share)
+        say("circle", band=catalog.band_name(row.band, lang), children=f"{row.children:,.0f}", share=share)
     say("open", map=folder / "map.html")
     if count := sum(finding.severity == "warning" for finding in result.findings):
         say("warnings", count=count)

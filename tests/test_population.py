@@ -708,7 +708,7 @@ def test_what_nobody_knows_is_empty_and_never_0(tmp_path: Path, capsys: pytest.C
     path = town(tmp_path, rows, plan + "\n[audit]\nmax_unknown_share = 0.99\n")
     assert main(["run", str(path), "--out", str(tmp_path / "out"), "--lang", "en"]) == 1
     printed = capsys.readouterr()
-    assert "unknown number of children" in printed.out and "audit.max_unknown_share" in printed.err
+    assert "nobody knows how many children" in printed.out and "audit.max_unknown_share" in printed.err
     record = next((tmp_path / "out").rglob("run.json")).read_text(encoding="utf-8")
     assert "unknown, not 0" in record and "units that hold them (镇)" in record
     audit = json.loads(record)["audit"]
