@@ -90,10 +90,10 @@ def test_the_account_of_a_run_is_that_of_its_files(tmp_path: Path) -> None:
 
 def test_residents_have_their_account_where_the_file_counts_them(tmp_path: Path) -> None:
     plan = write_toy(tmp_path, PLAN.replace('datum = "wgs84"\nchildren', 'datum = "wgs84"\nresidents = "人"\nchildren'))
-    rows = [[*row, "人" if number == 0 else 100] for number, row in enumerate(toyplan.cell_rows())]
+    rows = [[*row, "人" if number == 0 else 1000] for number, row in enumerate(toyplan.cell_rows())]
     toyplan.write_csv(tmp_path / "data/cells.csv", rows)
     found = run_plan(load_plan(plan)).audit
-    assert (found["residents_in_file"], found["residents_placed"], found["residents_unaccounted"]) == (600, 600, 0)
+    assert (found["residents_in_file"], found["residents_placed"], found["residents_unaccounted"]) == (6000, 6000, 0)
 
 
 # --------------------------------------------------------------------------------------------------- homes and streets

@@ -199,7 +199,7 @@ def test_the_older_day_stands_in_the_plan_and_both_are_named(
 
 def test_children_live_in_flats_by_their_floor_space(servers: StandIn, tmp_path: Path) -> None:
     assert fetch(tmp_path / "town", servers) == 0
-    places = [[float(row[column]) for column in ("lon", "lat", "children")] for row in cells(tmp_path / "town")]
+    places = [[float(row[column]) for column in ("lon", "lat", "children 3-5")] for row in cells(tmp_path / "town")]
     assert np.allclose([row[:2] for row in places], [lonlat(200, 20), lonlat(1000, 20)], rtol=0, atol=1e-6)
     assert [row[2] for row in places] == pytest.approx([75, 25], rel=ROUNDING)
     why = load_plan(tmp_path / "town/plan.toml").population.assumption
@@ -210,7 +210,7 @@ def test_where_no_homes_are_mapped_children_live_along_residential_streets(tmp_p
     with StandIn(write_town(tmp_path / "town.osm", homes=False), []).listening() as servers:
         assert fetch(tmp_path / "town", servers) == 0
     rows = cells(tmp_path / "town")
-    assert sum(float(row["children"]) for row in rows) == pytest.approx(100, abs=1e-6)
+    assert sum(float(row["children 3-5"]) for row in rows) == pytest.approx(100, abs=1e-6)
     assert {round(float(row["lat"]), 5) for row in rows} == {
         round(lonlat(0, 0)[1], 5)
     }  # on the street, none on the lane

@@ -69,7 +69,7 @@ def fetch(
     with renewed(folder) as new, connected(servers, patience, announce) as web:
         ground = find_ground(request, web, servers, kept)
         write_units(ground.units, new / UNITS)
-        write_plan(ground, new / PLAN, {"children": dict.fromkeys(catalog.bands(), "children")})
+        write_plan(ground, new / PLAN, {"children": _columns_of_bands()})
         units, boxes = _area(load_plan(new / PLAN))
         answers = _ask(boxes, web, servers, kept, announce)
         announce("put_together")
@@ -120,14 +120,15 @@ def write_population(ground: Ground, units: gpd.GeoDataFrame, residents: int | N
     homes = find_homes(folder / STREETS, units, findings)
     findings.raise_errors(DataError)
     assert homes is not None
-    column, total = ("children", CHILDREN) if residents is None else ("residents", residents)
-    cells = homes.cells.assign(**{column: homes.cells["weight"] * total}).drop(columns="weight")
+    columns, total = (list(_columns_of_bands().values()), CHILDREN) if residents is None else (["residents"], residents)
+    people = dict.fromkeys(columns, homes.cells["weight"] * total)
+    cells = homes.cells.assign(**people).drop(columns="weight")
     cells.to_csv(folder / CELLS, index_label="id", float_format="%.9f", lineterminator="\n")
     shares, source = catalog.age_shares()
     stated: dict[str, Any] = (
-        {"children": dict.fromkeys(catalog.bands(), column)}
+        {"children": _columns_of_bands()}
         if residents is None
-        else {"residents": column, "shares": shares, "shares_source": source}
+        else {"residents": "residents", "shares": shares, "shares_source": source}
     )
     write_plan(ground, folder / PLAN, stated | {"assumption": _assumption(homes, residents)}, day)
 
@@ -151,6 +152,10 @@ def write_record(request: Request, days: tuple[str, str], servers: Servers, fold
 
 
 # --------------------------------------------------------------------------------------------------------------- steps
+
+
+def _columns_of_bands() -> dict[str, str]:
+    return {band: f"children {band}" for band in catalog.bands()}
 
 
 def _there(request: Request, folder: Path) -> Fetched | None:
