@@ -100,7 +100,7 @@ def measure_once(
 def ask(town: Town, written: np.ndarray, crs: str, offset: np.ndarray) -> Diagnosis:
     """The doctor's answer for coordinates declared as WGS84; `offset` is how far the town was carried."""
     evidence = Evidence(town.streets, town.buildings)
-    ground = Ground(crs, 0.0, evidence, "streets", "wgs84")
+    ground = Ground(crs, 0.0, evidence, "wgs84")
     layer = Layer("points", FileSource(datum="wgs84"), written)
     return diagnose({reading: xy - offset for reading, xy in places_of(layer, ground).items()}, evidence)
 

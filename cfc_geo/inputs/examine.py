@@ -33,7 +33,6 @@ class Ground:
     crs: str
     lon: float
     evidence: Evidence
-    street_file: str
     street_datum: str
 
 
@@ -59,7 +58,7 @@ def ground_of(plan: Plan, units: gpd.GeoDataFrame, streets: gpd.GeoDataFrame, ba
     west, _, east, _ = units.to_crs("EPSG:4326").total_bounds
     evidence = Evidence(streets.geometry.to_numpy(), buildings, shapely.union_all(units.geometry.to_numpy()))
     datum = plan.streets.datum if plan.streets.datum in ("gcj02", "bd09") else "wgs84"
-    return Ground(str(units.crs), float((west + east) / 2), evidence, plan.streets.file, datum)
+    return Ground(str(units.crs), float((west + east) / 2), evidence, datum)
 
 
 def examine_datums(

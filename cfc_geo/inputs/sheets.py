@@ -1,6 +1,6 @@
 """CSV, TSV, XLSX and XLS → grids of text, and of them the one table that is wanted: encoding, delimiter, sheet.
 
-Text stays text (`007` is `007`); `grid` finds the table in the cells, nothing is converted here.
+Text stays text (`007` is `007`); `layout` finds the table in the cells, nothing is converted here.
 """
 
 import csv
