@@ -24,13 +24,13 @@ import shapely
 from pyproj import Transformer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from cfc_geo.blocks import FileSource
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import datum as datums
 from cfc_geo.inputs.doctor import CERTAIN, Diagnosis, Evidence, diagnose
 from cfc_geo.inputs.examine import Ground, Layer, places_of
 from cfc_geo.inputs.osm import read_osm
 from cfc_geo.inputs.readings import DEGREES, Reading
-from cfc_geo.plan import FileSource
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

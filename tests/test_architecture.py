@@ -18,6 +18,8 @@ ORDER = [
     "errors",
     "tables",
     "reach",
+    "blocks",
+    "edits",
     "plan",
     "model",
     "inputs",
@@ -168,8 +170,8 @@ def codes_in(path: Path) -> set[str]:
         and text not in WORDS
         and f"cli.{text}" not in WORDS
     }
+    found |= {f"plan.{constants(call.args[0])[0]}" for call in calls(TREES[path], "fault")}
     if path.name == "plan.py":
-        found |= {f"plan.{constants(call.args[0])[0]}" for call in calls(TREES[path], "_fault")}
         kept = next(n for n in TREES[path].body if isinstance(n, ast.Assign) and n.targets[0].id == "_CODES")  # type: ignore[attr-defined]
         found |= {f"plan.{value.value}" for value in kept.value.values}  # type: ignore[attr-defined]
     return found

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from shapely import Point
 
 from cfc_geo import catalog
+from cfc_geo.blocks import AuditLimits
 from cfc_geo.cli import main
 from cfc_geo.model import Study
 from cfc_geo.network.costs import attach
 from cfc_geo.network.graph import build_network
-from cfc_geo.plan import AuditLimits, load_plan
+from cfc_geo.plan import load_plan
 from cfc_geo.questions import audit
 from cfc_geo.questions.audit import LIMITS, audit_answers, audit_data, close_account, exceeds, judge_audit
 from cfc_geo.run import check_plan, run_plan

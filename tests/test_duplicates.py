@@ -9,11 +9,12 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfc_geo.blocks import Duplicates
 from cfc_geo.cli import main
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.duplicates import alikeness, core, find_duplicates, merge_duplicates, place_pattern
 from cfc_geo.inputs.study import read_study
-from cfc_geo.plan import Duplicates, load_plan
+from cfc_geo.plan import load_plan
 from tests.toyplan import PLAN, facility_rows, lonlat, write_csv, write_toy
 
 ROOT = Path(__file__).parents[1]

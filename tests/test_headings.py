@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfc_geo import catalog
+from cfc_geo.blocks import FacilityColumns
 from cfc_geo.cli import main
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.headings import coordinate_pairs, match_headings, plain, stated_datum
 from cfc_geo.inputs.normalise import positions
 from cfc_geo.inputs.raw import RawLayer
-from cfc_geo.plan import FacilityColumns
 from cfc_geo.tables import FACILITY_NUMBERS, FACILITY_TEXTS
 from tests.messy import wide
 from tests.toyplan import PLAN, facility_rows, lonlat, write_csv, write_toy

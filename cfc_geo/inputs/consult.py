@@ -7,6 +7,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from cfc_geo.blocks import FileSource
 from cfc_geo.errors import DataError, Findings
 from cfc_geo.inputs.cell_texts import read_degrees
 from cfc_geo.inputs.doctor import Diagnosis, Weighed, diagnose
@@ -17,7 +18,7 @@ from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer
 from cfc_geo.inputs.readings import Reading, is_unnumbered_zone, lonlat_of, possible_readings
 from cfc_geo.inputs.study import read_ground
-from cfc_geo.plan import FileSource, Plan
+from cfc_geo.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog
+from cfc_geo.blocks import Duplicates
 from cfc_geo.errors import Findings
-from cfc_geo.plan import Duplicates
 
 WITHIN_M = 100.0
 LIKENESS = 0.8

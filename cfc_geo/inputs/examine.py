@@ -13,11 +13,12 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from cfc_geo.blocks import FileSource
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.doctor import CERTAIN, Diagnosis, Evidence, diagnose
 from cfc_geo.inputs.facilities import FacilityLayers
 from cfc_geo.inputs.readings import DEGREES, Reading, in_china, shift_declared
-from cfc_geo.plan import FileSource, Plan
+from cfc_geo.plan import Plan
 
 OUTLINE_EVERY_M = 100.0
 SAME_M = 50.0

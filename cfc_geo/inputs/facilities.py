@@ -9,6 +9,7 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog
+from cfc_geo.blocks import Facilities
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.cell_texts import read_date
 from cfc_geo.inputs.duplicates import Merged, merge_duplicates
@@ -30,7 +31,7 @@ from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer, refuse_unused, sniff
 from cfc_geo.inputs.records import check_records
 from cfc_geo.inputs.units import assign_units
-from cfc_geo.plan import Facilities, Plan
+from cfc_geo.plan import Plan
 from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, REVIEW_COLUMNS
 
 OSM_UNUSED = {"kind", "kinds", "unknown_kinds", "columns", "entrances", "datum", "layer", "heading_row"}

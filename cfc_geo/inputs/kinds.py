@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
+from cfc_geo.blocks import Facilities
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.normalise import column, text
 from cfc_geo.inputs.osm import kind_of
 from cfc_geo.inputs.raw import RawLayer
-from cfc_geo.plan import Facilities
 from cfc_geo.tables import REVIEW_COLUMNS
 
 IGNORED = "ignore"

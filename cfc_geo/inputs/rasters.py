@@ -14,6 +14,7 @@ import shapely
 from pyproj import CRS
 
 from cfc_geo import catalog
+from cfc_geo.blocks import Population, Spread
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import datum as datums
 from cfc_geo.inputs import raster_guard
@@ -24,7 +25,6 @@ from cfc_geo.inputs.grids import EQUAL_AREA, MAX_RASTER_BYTES, Grid, centres, on
 from cfc_geo.inputs.normalise import positions, unusable
 from cfc_geo.inputs.raw import RawLayer, reading
 from cfc_geo.inputs.read import existing_file, refuse_unused, sniff
-from cfc_geo.plan import Population, Spread
 from cfc_geo.tables import children_column
 
 KM2_IN_M2, HA_IN_M2 = 1e6, 1e4

@@ -12,13 +12,13 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 
+from cfc_geo.blocks import PlanModel, stated
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import vector
 from cfc_geo.inputs.headings import ANY, Wanted
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.sheets import is_utf16, read_csv, read_sheet
 from cfc_geo.inputs.vector_guard import shapefile_parts
-from cfc_geo.plan import PlanModel, stated
 from cfc_geo.reach import is_address
 
 TABLE_FORMATS = ("csv", "xlsx", "xls")

@@ -12,6 +12,7 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog
+from cfc_geo.blocks import Spread
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.census import Census
 from cfc_geo.inputs.fit import fit_to_margins
@@ -21,7 +22,7 @@ from cfc_geo.inputs.normalise import column, numbers, only_types, positions, pro
 from cfc_geo.inputs.rasters import pixels_of, read_counts
 from cfc_geo.inputs.read import read_layer, sniff
 from cfc_geo.inputs.units import ancestors, assign_units, representative_points
-from cfc_geo.plan import Plan, Spread
+from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column, children_columns
 
 STEPS = ("raster", "buildings", "landuse", "even", "anywhere")

@@ -6,6 +6,7 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 
+from cfc_geo.blocks import Facilities, FileSource
 from cfc_geo.errors import DataError, Findings
 from cfc_geo.inputs.examine import Ground, examine_datums, ground_of
 from cfc_geo.inputs.facilities import FacilityLayers, find_entrances, read_facilities
@@ -17,7 +18,7 @@ from cfc_geo.inputs.read import sha256, sniff
 from cfc_geo.inputs.streets import read_streets
 from cfc_geo.inputs.units import read_units
 from cfc_geo.model import Source, Study
-from cfc_geo.plan import Facilities, FileSource, Plan
+from cfc_geo.plan import Plan
 from cfc_geo.tables import (
     BACKDROP_COLUMNS,
     ENTRANCES,

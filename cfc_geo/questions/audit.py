@@ -12,13 +12,13 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog
+from cfc_geo.blocks import AuditLimits
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.units import home_points
 from cfc_geo.inputs.walkable import WITHOUT_CARS
 from cfc_geo.model import Attachment, Coverage, Network, Study
 from cfc_geo.network.costs import on_main_network
 from cfc_geo.network.snap import street_distances
-from cfc_geo.plan import AuditLimits
 from cfc_geo.tables import ALL_UNITS, GAP, children_column, children_columns
 
 Audit = dict[str, float]
