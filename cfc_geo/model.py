@@ -27,6 +27,18 @@ class Source:
     citation: str = ""
 
 
+class Change(NamedTuple):
+    """One thing that an edit changes: of the edit at position `edit` in the plan (the first is 1), `what` of `target`
+    was `old` ("" where it was not there) and is `new` ("" where it is gone)."""
+
+    edit: int
+    verb: str
+    target: str
+    what: str
+    old: str
+    new: str
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """One place, checked, in one projected CRS (metres). Tables are those of `cfc_geo.tables`.
@@ -47,6 +59,7 @@ class Study:
     unknown_bands  bands of which no file says how many children there are: 0 in `origins`, and in no result
     unknown_units  units of the lowest level of which nobody knows the children
     merged      facility_id of a record that was merged away → the facility it became part of
+    changes     what the edits of a scenario have changed in the tables above, in the order of the plan
     """
 
     name: str
@@ -67,6 +80,7 @@ class Study:
     merged: dict[str, str] = field(default_factory=dict)
     unknown_bands: frozenset[str] = frozenset()
     unknown_units: frozenset[str] = frozenset()
+    changes: tuple[Change, ...] = ()
 
 
 class Links(NamedTuple):
