@@ -53,6 +53,9 @@ def rule(**keys: object) -> Duplicates:
         ("阳光幼儿园", "阳光幼儿园（东校区）", True),
         ("ABC 托育园", "ＡＢＣ托育", True),
         ("第一小学", "第二小学", False),
+        ("阳光幼儿园（东园）", "阳光幼儿园（西园）", False),
+        ("阳光幼儿园(一部)", "阳光幼儿园(二部)", False),
+        ("阳光幼儿园（东校区）", "阳光幼儿园【东园】", True),
         ("清溪第十一小学", "清溪第十二小学", False),
         ("南渡社区儿童之家", "柳岸社区儿童之家", False),
         ("阳光小区幼儿园", "月亮小区幼儿园", False),
@@ -146,17 +149,28 @@ def test_nothing_is_merged_without_a_rule(rows: list[tuple[str, str, int, int, i
 
 @settings(deadline=None)
 @given(ROWS, st.sampled_from(["first", "max", "sum"]))
-def test_merging_by_rule_keeps_places_and_leaves_no_pair(rows: list[tuple[str, str, int, int, int]], how: str) -> None:
+def test_merging_by_rule_keeps_places_and_joins_no_chains(rows: list[tuple[str, str, int, int, int]], how: str) -> None:
     facilities, findings = drawn(rows), Findings()
+    met = pairs(facilities, within_m=60, likeness=0.9)
     merged = merge_duplicates(facilities, rule(within_m=60, likeness=0.9, capacity=how), [], findings)
     kept = merged.facilities
     assert len(kept) + len(merged.into) == len(facilities)
     assert set(merged.into.values()) <= set(kept["facility_id"]) and set(merged.into).isdisjoint(kept["facility_id"])
     assert all(kept_id < gone for gone, kept_id in merged.into.items()), "the first record is the one that stays"
+    at = {facility_id: position for position, facility_id in enumerate(facilities["facility_id"])}
+    assert {(at[kept_id], at[gone]) for gone, kept_id in merged.into.items()} <= met
     total, before = kept["capacity"].sum(), facilities["capacity"].sum()
     assert total == before if how == "sum" else total <= before
     listed = {gone for finding in findings if finding.code == "duplicates.merged" for gone in finding.values["ids"]}
     assert listed == set(merged.into)
+
+
+def test_three_in_a_row_are_not_one_only_because_each_is_near_the_next() -> None:
+    facilities = layer(*((name, "park", "甲", x, 0, 1) for name, x in (("a", 0), ("b", 50), ("c", 100), ("d", 150))))
+    findings = Findings()
+    merged = merge_duplicates(facilities, rule(within_m=60, likeness=0.9), [], findings)
+    assert merged.into == {"b": "a", "d": "c"}
+    assert [finding.code for finding in findings].count("duplicates.pair") >= 1, "b and c are still a question"
 
 
 def test_capacity_of_what_is_merged() -> None:

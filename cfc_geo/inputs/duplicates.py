@@ -28,6 +28,10 @@ SHOWN_PAIRS = 50
 
 ADMINISTRATIVE = "[^省市区县旗]{2,5}(?:省|市|自治区|(?<![小社校园景片])区|县|旗)(?=..)"
 BRANCH = re.compile(r"^(?P<root>.*\w)[-_/](?:\d{1,2}|[A-Za-z]|[一二三四五六七八九十东南西北])$")
+IN_BRACKETS = re.compile(r"[(\[【]([^()\[\]【】]*)[)\]】]")
+WHICH_BRANCH = re.compile(r"[东西南北中新老]|[\d一二三四五六七八九十百]+|[a-z](?![a-z])")
+"""Parts of （东校区）, （二部）, （a区） that tell one branch from another."""
+BRANCH_MARK = "\x1f"
 ORDINAL = re.compile(r"[\d一二三四五六七八九十百]+")
 
 
@@ -68,7 +72,7 @@ def merge_duplicates(
     if rule is not None and rule.within_m is not None and rule.likeness is not None:
         meets = (pairs["distance_m"] <= rule.within_m) & (pairs["likeness"] >= rule.likeness) & pairs["same_kind"]
         ruled = set(zip(pairs.loc[meets, "one"], pairs.loc[meets, "other"], strict=True))
-    into = _groups(listed | ruled, len(facilities))
+    into = _groups(listed, ruled, len(facilities))
     left = pairs[into[pairs["one"]] != into[pairs["other"]]]
     _tell_pairs(facilities, left, findings)
     doubtful = frozenset(ids[left[["one", "other"]].to_numpy().ravel()].tolist())
@@ -115,13 +119,15 @@ def find_duplicates(
 
 def core(name: str, places: re.Pattern[str]) -> str:
     """What tells a name from others: without brackets, administrative names and words for kinds, unless no more than
-    those is left. `places` finds names of places."""
+    those is left; behind `BRANCH_MARK` what brackets say of which branch it is. `places` finds names of places."""
     folded = re.sub(r"\s|[·・\"'“”‘’.,，。-]", "", unicodedata.normalize("NFKC", name)).casefold()
-    bare = re.sub(r"[(\[【][^()\[\]【】]*[)\]】]", "", folded) or folded
+    bare = IN_BRACKETS.sub("", folded) or folded
+    branch = "".join("".join(WHICH_BRANCH.findall(said)) for said in IN_BRACKETS.findall(folded))
+    of_branch = BRANCH_MARK + branch if branch else ""
     for rest in (places.sub("", bare), bare):
         if distinct := _kind_words().sub("", rest):
-            return distinct
-    return bare
+            return distinct + of_branch
+    return bare + of_branch
 
 
 def place_pattern(names: Iterable[str]) -> re.Pattern[str]:
@@ -132,10 +138,16 @@ def place_pattern(names: Iterable[str]) -> re.Pattern[str]:
 
 def alikeness(one: str, other: str) -> float:
     """How much alike two cores of names are, from 0 to 1, the same whichever comes first. Numbers must be the same:
-    第一 and 第二 are two schools. 0 where a name is missing."""
+    第一 and 第二 are two schools; and so must branches that both state: （东园） and （西园） are two. 0 where a name is
+    missing."""
+    if one == other:
+        return 1.0 if one else 0.0
+    (one, _, its_branch), (other, _, others_branch) = one.partition(BRANCH_MARK), other.partition(BRANCH_MARK)
+    if its_branch and others_branch and its_branch != others_branch:
+        return 0.0
     if not one or not other or ORDINAL.findall(one) != ORDINAL.findall(other):
         return 0.0
-    if one == other:
+    if one == other:  # one of them states a branch
         return 1.0
     first, second = sorted((one, other))
     return SequenceMatcher(None, first, second, autojunk=False).ratio()
@@ -182,8 +194,12 @@ def _of_one_kind(facilities: gpd.GeoDataFrame, pair: tuple[int, int], plan_file:
     return bool(kinds[0] == kinds[1])
 
 
-def _groups(pairs: set[tuple[int, int]], count: int) -> np.ndarray:
-    """Every position → the least position it is joined to, over any number of pairs."""
+def _groups(listed: set[tuple[int, int]], ruled: set[tuple[int, int]], count: int) -> np.ndarray:
+    """Every position → the position it is merged into, its own if none.
+
+    What the plan lists is joined over any number of pairs. By its rule a record joins only one that is kept and that
+    it itself meets the rule with: of three in a row, each near the next, the last stays.
+    """
     least = list(range(count))
 
     def root(at: int) -> int:
@@ -191,10 +207,16 @@ def _groups(pairs: set[tuple[int, int]], count: int) -> np.ndarray:
             at = least[at]
         return at
 
-    for one, other in sorted(pairs):
+    for one, other in sorted(listed):
         first, second = sorted((root(one), root(other)))
         least[second] = first
-    return np.array([root(at) for at in range(count)], dtype=int)
+    into = np.array([root(at) for at in range(count)], dtype=int)
+    grown = set(into[into != np.arange(count)].tolist())
+    for one, other in sorted(ruled):
+        if into[one] == one and into[other] == other and other not in grown:
+            into[other] = one
+            grown.add(one)
+    return into
 
 
 def _tell_pairs(facilities: gpd.GeoDataFrame, pairs: pd.DataFrame, findings: Findings) -> None:
