@@ -235,6 +235,8 @@ class FacilityColumns(PlanModel):
     area_m2: Text | None = None
     visitors_per_day: Text | None = None
     opened: Text | None = Field(None, description="date of opening")
+    status: Text | None = Field(None, description="状态: whether it is open, planned or closed")
+    remarks: Text | None = Field(None, description="备注: read for words such as 停办, 在建, 规划")
 
 
 class Entrances(FileSource):
@@ -259,6 +261,11 @@ class Facilities(FileSource):
         "refuse",
         description="review: records of unknown kinds go to review.csv and are left out; the file is then no full list "
         "of any kind",
+    )
+    not_open: Literal["ignore", "keep"] | None = Field(
+        None,
+        description="records that a status, a remark or the brackets of the name call closed or planned: leave them "
+        "out, or count them all the same; default: they are an error",
     )
     only: list[KindId] | None = Field(None, description="keep these kinds only (for an OSM file that holds many)")
     id_prefix: str = Field("", description="put before every id of this file, where two files number alike")

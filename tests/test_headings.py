@@ -15,6 +15,7 @@ from cfc_geo.errors import Findings
 from cfc_geo.inputs.headings import coordinate_pairs, match_headings, plain, stated_datum
 from cfc_geo.inputs.normalise import positions
 from cfc_geo.inputs.raw import RawLayer
+from cfc_geo.inputs.standing import SAYING
 from cfc_geo.tables import FACILITY_NUMBERS, FACILITY_TEXTS
 from tests.messy import wide
 from tests.toyplan import PLAN, facility_rows, lonlat, write_csv, write_toy
@@ -67,7 +68,7 @@ def test_no_alias_stands_twice_in_a_role() -> None:
 
 def test_every_role_of_a_facility_is_a_key_of_the_plan_and_in_the_catalogue() -> None:
     columns = set(FacilityColumns.model_fields)
-    assert columns == {*ROLES, *FACILITY_TEXTS, *FACILITY_NUMBERS} and columns <= set(catalog.roles())
+    assert columns == {*ROLES, *FACILITY_TEXTS, *FACILITY_NUMBERS, *SAYING} and columns <= set(catalog.roles())
 
 
 def test_what_was_matched_is_a_note() -> None:

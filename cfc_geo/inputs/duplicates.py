@@ -138,8 +138,8 @@ def place_pattern(names: Iterable[str]) -> re.Pattern[str]:
 
 def alikeness(one: str, other: str) -> float:
     """How much alike two cores of names are, from 0 to 1, the same whichever comes first. Numbers must be the same:
-    第一 and 第二 are two schools; and so must branches that both state: （东园） and （西园） are two. 0 where a name is
-    missing."""
+    第一 and 第二 are two schools; and so must branches, where both state one: （东园） and （西园） are two. 0 where a
+    name is missing."""
     if one == other:
         return 1.0 if one else 0.0
     (one, _, its_branch), (other, _, others_branch) = one.partition(BRANCH_MARK), other.partition(BRANCH_MARK)

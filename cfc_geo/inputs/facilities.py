@@ -30,17 +30,18 @@ from cfc_geo.inputs.normalise import (
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer, refuse_unused, sniff
 from cfc_geo.inputs.records import check_records
+from cfc_geo.inputs.standing import SAYING, is_open
 from cfc_geo.inputs.units import assign_units
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, REVIEW_COLUMNS
 
-OSM_UNUSED = {"kind", "kinds", "unknown_kinds", "columns", "entrances", "datum", "layer", "heading_row"}
+OSM_UNUSED = {"kind", "not_open", "kinds", "unknown_kinds", "columns", "entrances", "datum", "layer", "heading_row"}
 """Keys of a block that say nothing of an OSM file."""
 EVERY_M = 10.0
 """A street that runs along an outline leads in everywhere: an entrance at least every so many metres."""
 
 SHAPES = ("Point", "Polygon", "MultiPolygon")
-FACILITY_ROLES = ("id", "name", "kind", "lon", "lat", "capacity", *FACILITY_TEXTS, *FACILITY_NUMBERS)
+FACILITY_ROLES = ("id", "name", "kind", "lon", "lat", "capacity", *FACILITY_TEXTS, *FACILITY_NUMBERS, *SAYING)
 ENTRANCE_ROLES = ("facility", "lon", "lat")
 ENTRANCE_FAR_M = 300.0
 """A stated entrance lies no farther from its facility: undeclared Amap or Baidu coordinates do."""
@@ -212,6 +213,7 @@ def _read_block(
         }
     )
     table["opened"] = _dates(raw, table["opened"], columns.get("opened"), findings)
+    is_there = is_open(raw, block, columns, table["name"], findings)
     entrances = _read_entrances(plan, block, set(facility_id), findings) if block.entrances else None
     if shapes is None or not only_types(raw, shapes, SHAPES, findings) or area is None:
         return None
@@ -220,7 +222,7 @@ def _read_block(
         check_records(raw, shapes, columns, units, findings)
     frame = gpd.GeoDataFrame(table.assign(source=block.file), geometry=shapes.to_numpy(), crs=area.crs)
     wanted_kinds = frame["kind"].isin(catalog.kinds() if block.only is None else block.only).to_numpy()
-    listed = frame[inside & wanted_kinds].reset_index(drop=True)
+    listed = frame[inside & wanted_kinds & is_there].reset_index(drop=True)
     unknown = (frame["kind"] == "").to_numpy()
     surveyed = set() if unknown.any() else {*block.surveys, *frame.loc[wanted_kinds, "kind"]}
     words = _texts(raw, columns.get("kind"), Findings())
