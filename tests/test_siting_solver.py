@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfc_geo.questions.siting.choose import alternatives, choose_sites
+from cfc_geo.questions.siting.front import pareto_front
+from cfc_geo.questions.siting.infeasible import explain_infeasible
 from cfc_geo.questions.siting.merged import merge_demand
 from cfc_geo.questions.siting.objectives import is_covered, unit_shares
 from cfc_geo.questions.siting.problem import Objective, SitingProblem
 from cfc_geo.questions.siting.start import greedy_sites
+from tests.real import shared_file
 
 LIMIT_M = 500.0
 OBJECTIVES: tuple[Objective, ...] = ("cover", "cover-capacitated", "p-median", "p-center", "set-cover", "equity")
@@ -177,7 +180,9 @@ def test_every_objective_agrees_with_trying_every_choice(problem: SitingProblem,
 @given(problems(), st.sampled_from(["cover", "p-median", "set-cover"]))
 def test_alternatives_are_the_best_that_differ(problem: SitingProblem, objective: Objective) -> None:
     problem = asked_of(problem, objective)
-    ranked = sorted((v for mask in choices(problem) if (v := worth(problem, objective, mask)) is not None), reverse=True)
+    ranked = sorted(
+        (v for mask in choices(problem) if (v := worth(problem, objective, mask)) is not None), reverse=True
+    )
     found = alternatives(problem, objective, 4)
     assert [abs(answer.objective) for answer in found] == pytest.approx([abs(v) for v in ranked[:4]], abs=1e-6)
     assert len({tuple(answer.opened) for answer in found}) == len(found)
@@ -209,3 +214,100 @@ def test_merging_keeps_every_child_once_and_every_set(problem: SitingProblem) ->
             row = rows.row_of_demand[demand]
             assert sees == set(rows.site[rows.start[row] : rows.start[row + 1]].tolist())
             assert not by_unit or rows.unit[row] == problem.unit[demand]
+
+
+@settings(deadline=None, max_examples=15)
+@given(problems())
+def test_the_front_is_the_best_for_every_number_of_sites(problem: SitingProblem) -> None:
+    problem = replace(problem, cost=np.ones(len(problem.existing)), budget=None, cover_share=None, sites=3)
+    front = pareto_front(problem)
+    for objective, figure in (("cover", "children"), ("equity", "worst_share")):
+        points = [point for point in front if point.objective == objective]
+        figures = [getattr(point, figure) for point in points]
+        assert figures == sorted(set(figures)) and [p.cost for p in points] == sorted({p.cost for p in points})
+        for point in points:
+            allowed = replace(problem, sites=int(point.allowed))
+            best = max(worth(allowed, objective, mask) for mask in choices(allowed))
+            if objective == "equity":
+                assert point.worst_share == pytest.approx(best[0], abs=1e-6)
+            elif (problem.weight == 1).all():
+                assert point.children == pytest.approx(best)
+
+
+@settings(deadline=None, max_examples=25)
+@given(problems())
+def test_what_would_do_does_and_nothing_less(problem: SitingProblem) -> None:
+    problem = replace(problem, budget=None, cover_share=0.9)
+    if choose_sites(problem, "cover").status != "infeasible":
+        return
+    why = explain_infeasible(problem, "cover")
+    needed = (problem.required & ~problem.existing).sum()
+    assert why.required_count == needed
+    if np.isfinite(why.least_sites):
+        count = int(why.least_sites)
+        assert choose_sites(replace(problem, sites=count), "cover").status == "optimal"
+        assert choose_sites(replace(problem, sites=count - 1), "cover").status == "infeasible"
+    if np.isfinite(why.least_limit_m):
+        assert choose_sites(replace(problem, limit_m=why.least_limit_m), "cover").status == "optimal"
+        assert choose_sites(replace(problem, limit_m=why.least_limit_m - 0.01), "cover").status == "infeasible"
+    near = np.zeros(len(problem.children), dtype=bool)
+    near[problem.demand[(problem.metres <= LIMIT_M) & (problem.existing | ~problem.forbidden)[problem.site]]] = True
+    assert (why.out_of_limit == (~near & (problem.children > 0))).all()
+
+
+# ---------------------------------------------------------------------------------------------------- published answers
+
+STREETS_OF_SAN_FRANCISCO = "siting/SF_network_distance_candidateStore_16_censusTract_205_new.csv"
+
+
+@pytest.mark.parametrize(
+    ("objective", "published", "tolerance"),
+    [("p-median", 2_848_268_129.7145, 1e-3), ("p-center", 7403.06, 0.005), ("cover", 875_247.0, 1e-6)],
+)
+def test_the_published_answers_of_pysal(objective: Objective, published: float, tolerance: float) -> None:
+    """Distances and answers of PySAL spopt: 16 stores, 205 tracts of San Francisco, four sites."""
+    table = pd.read_csv(shared_file(STREETS_OF_SAN_FRANCISCO))
+    demand, tracts = pd.factorize(table["DestinationName"])
+    site, stores = pd.factorize(table["name"])
+    nothing = np.zeros(len(stores), dtype=bool)
+    problem = SitingProblem(
+        children=table.groupby(demand)["demand"].first().to_numpy(dtype=float),
+        weight=np.ones(len(tracts)),
+        unit=np.zeros(len(tracts), dtype=int),
+        existing=nothing,
+        required=nothing,
+        forbidden=nothing,
+        cost=np.ones(len(stores)),
+        capacity=np.full(len(stores), np.inf),
+        apart=np.empty((0, 2), dtype=np.int64),
+        demand=demand,
+        site=site,
+        metres=table["distance"].to_numpy(),
+        limit_m=5_000.0,
+        sites=4,
+    )
+    answer = choose_sites(problem, objective)
+    assert answer.status == "optimal" and len(answer.opened) == 4
+    assert answer.objective == pytest.approx(published, abs=tolerance)
+
+
+def test_a_start_that_the_solver_hands_back_is_not_taken_for_its_answer() -> None:
+    """HiGHS 1.16 returns the start beside the objective of what its presolve found."""
+    problem = SitingProblem(
+        children=np.array([29.0, 22, 17, 19]),
+        weight=np.array([1.0, 1, 2, 2]),
+        unit=np.zeros(4, dtype=int),
+        existing=np.isin(np.arange(9), [1, 4, 6]),
+        required=np.zeros(9, dtype=bool),
+        forbidden=np.arange(9) == 5,
+        cost=np.ones(9),
+        capacity=np.array([np.inf, 10, 10, np.inf, np.inf, 25, 10, 25, 25]),
+        apart=np.array([[0, 5], [1, 2], [1, 5], [3, 5], [3, 8]]),
+        demand=np.array([0, 0, 0, 1, 2, 2, 2, 3, 3, 3]),
+        site=np.array([3, 5, 8, 1, 6, 7, 8, 3, 5, 8]),
+        metres=np.full(10, 300.0),
+        limit_m=500.0,
+        sites=2,
+    )
+    answer = choose_sites(problem, "cover-capacitated")
+    assert answer.status == "optimal" and answer.opened.tolist() == [3, 7] and answer.objective == 111

@@ -91,7 +91,7 @@ def solve(program: Program, *, start: tuple[np.ndarray, np.ndarray] | None, dead
     """
     import highspy
 
-    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs: Any = highspy._core._Highs()  # highspy.Highs() prints a line, and starts threads for callbacks
     for name, value in {
         "output_flag": False,
         "time_limit": deadline.left(),
