@@ -1,18 +1,27 @@
 """What plans share: results are, to the last bit, those of a run from scratch."""
 
+from dataclasses import replace
+
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from shapely import Point
+from shapely import Point, box
 
-from cfc_geo.model import Attachment, NearestCosts
+from cfc_geo import run
+from cfc_geo.model import Attachment, NearestCosts, Result, Study
 from cfc_geo.network.costs import attach_entrances, nearest_costs, with_site
-from tests.random_towns import FAR_M, Place, random_places
-from tests.towns import facility_tables, origin_table, street_table
+from cfc_geo.plan import Plan, load_plan
+from cfc_geo.run import run_plan, run_plans
+from tests.random_towns import FACILITY_IDS, FAR_M, Place, random_places
+from tests.towns import CRS, facility_tables, origin_table, street_table
+from tests.toyplan import write_toy
 
-quick = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+quick = settings(
+    max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate]
+)
 KINDS = ["park", "school"]
 
 
@@ -95,3 +104,102 @@ def test_sites_one_after_another_and_a_site_that_is_there() -> None:
 
 def _street() -> tuple:  # type: ignore[type-arg]
     return (*street_table([[(0, 0), (100, 0)]]), origin_table({"west": Point(0, 0), "east": Point(90, 0)}))
+
+
+# ------------------------------------------------------------------------------------------------------- several plans
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return load_plan(write_toy(tmp_path_factory.mktemp("toy")))
+
+
+def study_of(place: Place, unit_of: list[str], surveyed: frozenset[str]) -> Study:
+    parents = {"all of it": "", "u": "all of it", "v": "all of it"}
+    units = gpd.GeoDataFrame(
+        {"unit_id": list(parents), "name": list(parents), "level": "", "parent_id": list(parents.values())},
+        geometry=[box(-30, -30, 90, 90), box(-30, -30, 30, 90), box(30, -30, 90, 90)],
+        crs=CRS,
+    )
+    origins = place.origins.assign(unit_id=np.resize(unit_of, len(place.origins)))
+    return Study(
+        "toy",
+        CRS,
+        units,
+        origins,
+        place.facilities,
+        place.entrances,
+        place.streets,
+        place.nodes,
+        place.streets[:0],
+        surveyed,
+    )
+
+
+def edited(place: Place, data: st.DataObject) -> Place:
+    """`place` with some facilities gone, some new, some of another kind, of other places or with other ways in."""
+    table, ways = place.facilities, place.entrances
+    drawn = st.lists(st.sampled_from([*FACILITY_IDS, "new"]), max_size=2, unique=True)
+    for facility in data.draw(drawn):
+        there = (table["facility_id"] == facility).any()
+        what = data.draw(st.sampled_from(["close", "convert", "resize", "move", "shut"] if there else ["add"]))
+        here = table["facility_id"] == facility
+        if what == "convert":
+            table = table.assign(kind=table["kind"].mask(here, "school"))
+        elif what == "resize":
+            table = table.assign(capacity=table["capacity"].mask(here, 30.0))
+        if what in ("close", "move", "shut"):
+            ways = ways[ways["facility_id"] != facility]
+        if what in ("close", "move"):
+            table = table[~here]
+        if what in ("add", "move"):
+            at = data.draw(st.sampled_from(list(place.streets.geometry))).interpolate(7.5)
+            added = facility_tables({facility: at}, kinds={facility: data.draw(st.sampled_from(KINDS))})
+            table, ways = (pd.concat([old, new]) for old, new in zip((table, ways), added, strict=True))
+    if table is place.facilities and ways is place.entrances:
+        return place
+    order = {"by": "facility_id", "kind": "stable", "ignore_index": True}
+    return place.with_(facilities=table.sort_values(**order), entrances=ways.sort_values(**order))
+
+
+def same_result(one: Result, other: Result) -> None:
+    for name in ("coverage_by_unit", "circle_by_unit", "facilities", "cells"):
+        left, right = getattr(one, name), getattr(other, name)
+        pd.testing.assert_frame_equal(pd.DataFrame(left), pd.DataFrame(right), check_exact=True)
+    for name in ("status", "metres", "nearest_id"):
+        pd.testing.assert_frame_equal(getattr(one.coverage, name), getattr(other.coverage, name), check_exact=True)
+    assert one.coverage.norms == other.coverage.norms
+    assert list(one.audit) == list(other.audit)
+    np.testing.assert_array_equal(list(one.audit.values()), list(other.audit.values()))
+    assert (one.findings, one.baskets, one.study.name) == (other.findings, other.baskets, other.study.name)
+
+
+@settings(quick, max_examples=40)
+@given(place=random_places(), data=st.data())
+def test_scenarios_share_and_get_what_a_run_alone_gets(plan: Plan, place: Place, data: st.DataObject) -> None:
+    """Scenarios of facilities of random towns, and one that also touches streets, in any order."""
+    surveyed = frozenset(data.draw(st.lists(st.sampled_from(KINDS), unique=True)))
+    base = study_of(place, data.draw(st.lists(st.sampled_from(["u", "v"]), min_size=1, max_size=6)), surveyed)
+    studies = {"base": base}
+    for name in ("s1", "s2", "s3"):
+        scenario = edited(place, data)
+        studies[name] = replace(base, facilities=scenario.facilities, entrances=scenario.entrances)
+    studies["street"] = replace(studies["s1"], streets=place.streets.assign(length_m=place.streets["length_m"] + 1))
+    names = data.draw(st.permutations(list(studies)))
+    plans = [plan.model_copy(update={"name": name}) for name in names]
+    reads = []
+
+    def read(plan: Plan) -> Study:
+        reads.append(plan.name)
+        return replace(base, name=plan.name)
+
+    def edit(study: Study, plan: Plan) -> Study:
+        return replace(studies[plan.name], name=study.name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "read_study", read)
+        patch.setattr(run, "apply_edits", edit)
+        together = list(run_plans(plans))
+        assert reads == names[:1]
+        for result, alone in zip(together, map(run_plan, plans), strict=True):
+            same_result(result, alone)
