@@ -6,11 +6,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shapely import Point, box
 
 from cfc_geo import run
+from cfc_geo.blocks import AuditLimits
 from cfc_geo.model import Attachment, NearestCosts, Result, Study
 from cfc_geo.network.costs import attach_entrances, nearest_costs, with_site
 from cfc_geo.plan import Plan, load_plan
@@ -19,9 +20,7 @@ from tests.random_towns import FACILITY_IDS, FAR_M, Place, random_places
 from tests.towns import CRS, facility_tables, origin_table, street_table
 from tests.toyplan import write_toy
 
-quick = settings(
-    max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate]
-)
+quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 KINDS = ["park", "school"]
 
 
@@ -142,12 +141,16 @@ def edited(place: Place, data: st.DataObject) -> Place:
     drawn = st.lists(st.sampled_from([*FACILITY_IDS, "new"]), max_size=2, unique=True)
     for facility in data.draw(drawn):
         there = (table["facility_id"] == facility).any()
-        what = data.draw(st.sampled_from(["close", "convert", "resize", "move", "shut"] if there else ["add"]))
+        what = data.draw(
+            st.sampled_from(["close", "convert", "resize", "move", "shut", "wander"] if there else ["add"])
+        )
         here = table["facility_id"] == facility
         if what == "convert":
             table = table.assign(kind=table["kind"].mask(here, "school"))
         elif what == "resize":
             table = table.assign(capacity=table["capacity"].mask(here, 30.0))
+        elif what == "wander":  # its shape only: those that have no way in
+            table = table.set_geometry(table.geometry.mask(here, place.origins.geometry.iloc[0]), crs=CRS)
         if what in ("close", "move", "shut"):
             ways = ways[ways["facility_id"] != facility]
         if what in ("close", "move"):
@@ -174,32 +177,55 @@ def same_result(one: Result, other: Result) -> None:
     assert (one.findings, one.baskets, one.study.name) == (other.findings, other.baskets, other.study.name)
 
 
-@settings(quick, max_examples=40)
+@settings(quick, max_examples=12)
 @given(place=random_places(), data=st.data())
 def test_scenarios_share_and_get_what_a_run_alone_gets(plan: Plan, place: Place, data: st.DataObject) -> None:
     """Scenarios of facilities of random towns, and one that also touches streets, in any order."""
     surveyed = frozenset(data.draw(st.lists(st.sampled_from(KINDS), unique=True)))
+    shut = data.draw(st.sampled_from([*FACILITY_IDS, "none"]))
+    place = place.with_(entrances=place.entrances[place.entrances["facility_id"] != shut])
     base = study_of(place, data.draw(st.lists(st.sampled_from(["u", "v"]), min_size=1, max_size=6)), surveyed)
     studies = {"base": base}
-    for name in ("s1", "s2", "s3"):
+    for name in ("s1", "s2"):
         scenario = edited(place, data)
         studies[name] = replace(base, facilities=scenario.facilities, entrances=scenario.entrances)
     studies["street"] = replace(studies["s1"], streets=place.streets.assign(length_m=place.streets["length_m"] + 1))
-    names = data.draw(st.permutations(list(studies)))
-    plans = [plan.model_copy(update={"name": name}) for name in names]
-    reads = []
+    check_together(plan, {name: studies[name] for name in data.draw(st.permutations(list(studies)))})
+
+
+def test_a_facility_without_a_way_in_that_moves_changes_what_is_known(plan: Plan) -> None:
+    facilities, entrances = facility_tables({"p": Point(10, 0)})
+    base = study_of(Place(*_street(), facilities, entrances[:0]), ["u"], frozenset({"playground"}))
+    away = replace(base, facilities=facilities.set_geometry([Point(9_000, 0)], crs=CRS))
+    before, after = check_together(plan, {"base": base, "away": away})
+    assert before.coverage.status["playground"].tolist() == ["unknown"] * 2
+    assert after.coverage.status["playground"].tolist() == ["gap"] * 2
+
+
+def test_a_plan_that_asks_something_else_shares_nothing(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    slower = plan.model_copy(update={"walk": plan.walk.model_copy(update={"speeds_ms": {"3-5": 0.5}})})
+    plans = [plan, slower, plan, plan.model_copy(update={"audit": AuditLimits(max_far_share=0.5)})]
+    read, reads = run.read_study, []
+    monkeypatch.setattr(run, "read_study", lambda plan: reads.append(plan) or read(plan))
+    for result, alone in zip(list(run_plans(plans)), map(run_plan, plans), strict=True):
+        same_result(result, alone)
+    assert reads[:3] == plans[:3] and len(reads) == 3 + len(plans)
+
+
+def check_together(plan: Plan, studies: dict[str, Study]) -> list[Result]:
+    """The results of plans whose edits make `studies`, which read the files of the first once and equal runs alone."""
+    plans = [plan.model_copy(update={"name": name}) for name in studies]
+    base, reads = next(iter(studies.values())), []
 
     def read(plan: Plan) -> Study:
         reads.append(plan.name)
         return replace(base, name=plan.name)
 
-    def edit(study: Study, plan: Plan) -> Study:
-        return replace(studies[plan.name], name=study.name)
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "read_study", read)
-        patch.setattr(run, "apply_edits", edit)
+        patch.setattr(run, "apply_edits", lambda study, plan: replace(studies[plan.name], name=study.name))
         together = list(run_plans(plans))
-        assert reads == names[:1]
+        assert reads == list(studies)[:1]
         for result, alone in zip(together, map(run_plan, plans), strict=True):
             same_result(result, alone)
+    return together
