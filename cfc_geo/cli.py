@@ -112,6 +112,7 @@ def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) 
     A result that breaks a limit of its plan's `[audit]` is written all the same, and then is a fault.
     """
     from cfc_geo.outputs.folder import check_folder, same_folder, write_result
+    from cfc_geo.outputs.kept import Kept
     from cfc_geo.run import run_plans
 
     if repeated := same_folder(plans):
@@ -122,13 +123,13 @@ def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) 
     for plan in loaded:
         check_folder(plan, out)
     stages = _Stages(lang)
-    results = run_plans(loaded, stages.announce)
+    results, kept = run_plans(loaded, stages.announce), Kept() if len(loaded) > 1 else None
     for plan in loaded:
         start = time.perf_counter()
         with stages, _uncollected():
             result = next(results)
             stages.announce("write")
-            folder = write_result(result, out, lang)
+            folder = write_result(result, out, lang, kept)
         _print_summary(result, folder, time.perf_counter() - start, lang)
         if broken := [finding for finding in result.findings if finding.severity == "error"]:
             _print_findings(broken, lang)

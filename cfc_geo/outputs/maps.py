@@ -31,6 +31,7 @@ from pyproj import Transformer
 from cfc_geo import catalog
 from cfc_geo.errors import Finding
 from cfc_geo.model import Result, Source
+from cfc_geo.outputs.kept import Kept
 from cfc_geo.outputs.provenance import shown_findings, shown_sources
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ALL_UNITS, STATUSES, children_column
@@ -113,12 +114,15 @@ DROPPED = ("jquery", "bootstrap", "awesome-markers", "fontawesome", "leaflet.awe
 LANG_TAGS = {"zh": "zh-CN", "en": "en"}
 
 
-def draw_map(result: Result, lang: str) -> str:
-    """The map of `result` as one HTML page in `lang` ('zh' or 'en'). The same result gives the same text."""
+def draw_map(result: Result, lang: str, kept: Kept | None = None) -> str:
+    """The map of `result` as one HTML page in `lang` ('zh' or 'en'). The same result gives the same text.
+
+    `kept` holds what the maps of the same place have in common (`pack_ground`).
+    """
     basemap = _basemap(result.plan)
     frame = _frame(result)
     page = _sealed(_inlined(_shell(frame.centre), lang), basemap["hosts"])
-    return page.replace("</body>", _data_block(_payload(result, frame, basemap, lang)) + "</body>", 1)
+    return page.replace("</body>", _data_block(_payload(result, frame, basemap, lang, kept)) + "</body>", 1)
 
 
 # ------------------------------------------------------------------------------------------------ from metres to page
@@ -269,9 +273,21 @@ def _first_points(shapes: np.ndarray) -> np.ndarray:
 # -------------------------------------------------------------------------------------------------------- the payload
 
 
-def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str) -> dict[str, Any]:
+def pack_ground(result: Result, kept: Kept, frame: Frame | None = None) -> dict[str, dict[str, Any]]:
+    """What the page shows of a place whatever the answers are: units, streets and backdrop, by key of the payload."""
+    study, frame = result.study, frame or _frame(result)
+    place = (study.crs, frame.west, frame.north, frame.step)
+    return {
+        "units": kept("map.units", [study.units], place, lambda: _units(result, frame)),
+        "streets": kept("map.streets", [study.streets], place, lambda: _streets(result, frame)),
+        "backdrop": kept("map.backdrop", [study.backdrop], place, lambda: _backdrop(result, frame)),
+    }
+
+
+def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str, kept: Kept | None) -> dict[str, Any]:
     """Everything the page shows, as plain values."""
     plan, study = result.plan, result.study
+    ground = pack_ground(result, kept or Kept(), frame)
     return {
         "lang": LANG_TAGS[lang],
         "words": {key: entry[lang] for key, entry in _words().items()},
@@ -285,12 +301,12 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
         "baskets": {band: list(kinds) for band, kinds in result.baskets.items()},
         "statuses": list(STATUSES),
         "figures": _packed_text(_figures(result)),
-        "units": _units(result, frame),
+        "units": ground["units"],
         "cells": _cells(result, frame),
         "facilities": _facilities(result, frame),
         "entrances": _entrances(result, frame),
-        "streets": _streets(result, frame),
-        "backdrop": _backdrop(result, frame),
+        "streets": ground["streets"],
+        "backdrop": ground["backdrop"],
         "sources": [_source(source, lang) for source in shown_sources(result.study.sources)],
         "assumptions": _assumptions(plan, basemap, lang),
         "warnings": _warnings(shown_findings(result.findings), lang),

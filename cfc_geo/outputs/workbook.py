@@ -94,11 +94,12 @@ def dictionary_table(result: Result, lang: str) -> pd.DataFrame:
 
 def written_columns(result: Result, lang: str) -> dict[str, list[str]]:
     """Where tables are written, in words → their columns."""
-    in_layer = {name: _say("dictionary.inside", lang, file="result.gpkg", layer=name) for name in layers(result)}
+    tables = layers(result)
+    in_layer = {name: _say("dictionary.inside", lang, file="result.gpkg", layer=name) for name in tables}
     join = _say("dictionary.and", lang)
     places = {file: list(table.columns) for file, table in csv_tables(result).items()}
     places[join.join(["cells.parquet", in_layer["cells"]])] = list(result.cells.columns)
-    places |= {in_layer[name]: list(layer.columns) for name, layer in layers(result).items() if name != "cells"}
+    places |= {in_layer[name]: list(layer.columns) for name, layer in tables.items() if name != "cells"}
     return {place: [str(name) for name in columns] for place, columns in places.items()}
 
 
