@@ -83,7 +83,7 @@ def write_files(result: Result, folder: Path, lang: str, kept: Kept | None = Non
     from cfc_geo.outputs.geopackage import write_geopackage
 
     if kept is not None:
-        keep_ground(result, kept)  # in this process: what the other one makes, it takes along when it ends
+        keep_place(result, lang, kept)  # in this process: what the other one makes, it takes along when it ends
     with meanwhile(lambda: write_pages(result, folder, lang, kept)):
         for name, table in csv_tables(result).items():
             write_csv(table, folder / name)
@@ -108,11 +108,12 @@ def write_map(result: Result, path: Path, lang: str, kept: Kept | None = None) -
     path.write_text(draw_map(result, lang, kept), encoding="utf-8", newline="\n")
 
 
-def keep_ground(result: Result, kept: Kept) -> None:
-    """Make what the map of `result` has in common with those of other plans for the place."""
-    from cfc_geo.outputs.maps import pack_ground
+def keep_place(result: Result, lang: str, kept: Kept) -> None:
+    """Load what writes pages, and make what the map of `result` has in common with others of the place."""
+    from cfc_geo.outputs import maps, workbook
 
-    pack_ground(result, kept)
+    workbook.load_writer()
+    maps.keep_place(result, lang, kept)
 
 
 def write_file(content: bytes, name: str, folder: Path) -> Path:

@@ -117,12 +117,18 @@ LANG_TAGS = {"zh": "zh-CN", "en": "en"}
 def draw_map(result: Result, lang: str, kept: Kept | None = None) -> str:
     """The map of `result` as one HTML page in `lang` ('zh' or 'en'). The same result gives the same text.
 
-    `kept` holds what the maps of the same place have in common (`pack_ground`).
+    `kept` holds what the maps of the same place have in common (`keep_place`).
     """
-    basemap = _basemap(result.plan)
-    frame = _frame(result)
-    page = _sealed(_inlined(_shell(frame.centre), lang), basemap["hosts"])
+    basemap, frame, kept = _basemap(result.plan), _frame(result), kept or Kept()
+    page = _page(frame, basemap, lang, kept)
     return page.replace("</body>", _data_block(_payload(result, frame, basemap, lang, kept)) + "</body>", 1)
+
+
+def keep_place(result: Result, lang: str, kept: Kept) -> None:
+    """Make what the map of `result` has in common with those of other results for the place."""
+    frame = _frame(result)
+    _page(frame, _basemap(result.plan), lang, kept)
+    _ground(result, frame, kept)
 
 
 # ------------------------------------------------------------------------------------------------ from metres to page
@@ -273,9 +279,9 @@ def _first_points(shapes: np.ndarray) -> np.ndarray:
 # -------------------------------------------------------------------------------------------------------- the payload
 
 
-def pack_ground(result: Result, kept: Kept, frame: Frame | None = None) -> dict[str, dict[str, Any]]:
+def _ground(result: Result, frame: Frame, kept: Kept) -> dict[str, dict[str, Any]]:
     """What the page shows of a place whatever the answers are: units, streets and backdrop, by key of the payload."""
-    study, frame = result.study, frame or _frame(result)
+    study = result.study
     place = (study.crs, frame.west, frame.north, frame.step)
     return {
         "units": kept("map.units", [study.units], place, lambda: _units(result, frame)),
@@ -284,10 +290,10 @@ def pack_ground(result: Result, kept: Kept, frame: Frame | None = None) -> dict[
     }
 
 
-def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str, kept: Kept | None) -> dict[str, Any]:
+def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str, kept: Kept) -> dict[str, Any]:
     """Everything the page shows, as plain values."""
     plan, study = result.plan, result.study
-    ground = pack_ground(result, kept or Kept(), frame)
+    ground = _ground(result, frame, kept)
     return {
         "lang": LANG_TAGS[lang],
         "words": {key: entry[lang] for key, entry in _words().items()},
@@ -608,6 +614,14 @@ def _number(value: Any, digits: int) -> float | int | None:
 
 
 # ----------------------------------------------------------------------------------------------------------- the page
+
+
+def _page(frame: Frame, basemap: Mapping[str, Any], lang: str, kept: Kept) -> str:
+    """The finished page, without data."""
+    hosts = tuple(basemap["hosts"])
+    return kept(
+        "map.page", [], (frame.centre, lang, hosts), lambda: _sealed(_inlined(_shell(frame.centre), lang), hosts)
+    )
 
 
 def _shell(centre: tuple[float, float]) -> str:

@@ -18,6 +18,11 @@ from cfc_geo.questions.audit import limits_set
 ABOUT_WIDTHS = (26, 40, 20, 50, 24, 30, 16)
 
 
+def load_writer() -> None:
+    """Import the library that writes workbooks, ahead of the processes that need it."""
+    import xlsxwriter  # noqa: F401
+
+
 def write_workbook(result: Result, path: Path, lang: str) -> None:
     """Write the workbook. Raises `OSError`."""
 
