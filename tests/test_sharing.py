@@ -1,6 +1,9 @@
 """What plans share: results are, to the last bit, those of a run from scratch."""
 
+import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -12,13 +15,16 @@ from shapely import Point, box
 
 from cfc_geo import run
 from cfc_geo.blocks import AuditLimits
+from cfc_geo.cli import main
 from cfc_geo.model import Attachment, NearestCosts, Result, Study
 from cfc_geo.network.costs import attach_entrances, nearest_costs, with_site
 from cfc_geo.plan import Plan, load_plan
 from cfc_geo.run import run_plan, run_plans
 from tests.random_towns import FACILITY_IDS, FAR_M, Place, random_places
 from tests.towns import CRS, facility_tables, origin_table, street_table
-from tests.toyplan import write_toy
+from tests.toyplan import lonlat, write_toy
+
+ROOT = Path(__file__).parents[1]
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 KINDS = ["park", "school"]
@@ -210,6 +216,49 @@ def test_a_plan_that_asks_something_else_shares_nothing(plan: Plan, monkeypatch:
     for result, alone in zip(list(run_plans(plans)), map(run_plan, plans), strict=True):
         same_result(result, alone)
     assert reads[:3] == plans[:3] and len(reads) == 3 + len(plans)
+
+
+def test_the_command_writes_for_several_plans_the_bytes_that_it_writes_for_each(tmp_path: Path) -> None:
+    """Facilities in two scenarios, a title, children and a street; only the timings tell how a result was made."""
+    base = write_toy(tmp_path)
+    at = "at = [{:.6f}, {:.6f}], datum = 'wgs84'".format(*lonlat(700, 5))
+    scenarios = {
+        "s1": f"[[edits]]\nadd = {{ id = 'N', kind = 'kindergarten', {at}, capacity = 30 }}",
+        "s2": "map = { title = '另一张图' }\n[[edits]]\nclose = { facility = 'G' }",
+        "s3": "[[edits]]\ngrow = { unit = '01', children = { '3-5' = 7 } }",
+        "s4": "[[edits]]\nclose_link = { street = 'w2' }",
+    }
+    plans = [base]
+    for name, text in scenarios.items():
+        plans.append(tmp_path / f"{name}.toml")
+        plans[-1].write_text(f"extends = '{base.name}'\nname = '{name}'\n{text}\n", encoding="utf-8")
+    assert main(["run", *map(str, plans), "--out", str(tmp_path / "together")]) == 0
+    for plan in plans:
+        assert main(["run", str(plan), "--out", str(tmp_path / "alone")]) == 0
+        together, alone = (written(tmp_path / how / plan.stem) for how in ("together", "alone"))
+        assert [name for name in {*together, *alone} if together.get(name) != alone.get(name)] == []
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """The files of a result; of its record all but the timings."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    record = json.loads(files["run.json"])
+    del record["timings_s"]
+    return {**files, "run.json": json.dumps(record).encode()}
+
+
+def test_scenarios_of_the_sample_share_and_get_what_a_run_alone_gets(tmp_path: Path) -> None:
+    """A kindergarten more, on the files that planners start from."""
+    here = "at = [119.8951, 28.4421], datum = 'wgs84'"
+    texts = {"base": "", "s1": f"[[edits]]\nadd = {{ id = 'N', kind = 'kindergarten', {here}, capacity = 90 }}"}
+    plans = []
+    for name, text in texts.items():
+        file = tmp_path / f"{name}.toml"
+        base = os.path.relpath(ROOT / "scenarios/base.toml", tmp_path)
+        file.write_text(f"extends = '{base}'\nname = '{name}'\n{text}\n", encoding="utf-8")
+        plans.append(load_plan(file, [ROOT]))
+    for result, plan in zip(list(run_plans(plans)), plans, strict=True):
+        same_result(result, run_plan(plan))
 
 
 def check_together(plan: Plan, studies: dict[str, Study]) -> list[Result]:
