@@ -11,6 +11,7 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings, NetworkError
+from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import Attachment, Coverage, Network, Result, Study
 from cfc_geo.network.costs import attach, nearest_costs, travel_costs
@@ -34,7 +35,7 @@ def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
     """
     clock = Clock(progress)
     with clock("read"):
-        study = read_study(plan)
+        study = apply_edits(read_study(plan), plan)
     with clock("network"):
         network, attachment, findings = join_network(plan, study)
     with clock("nearest"):
@@ -78,7 +79,7 @@ def check_plan(plan: Plan) -> Findings:
 
     Errors that it returns are limits of `[audit]` that a run would break; `max_unknown_share` takes a run to know.
     """
-    study = read_study(plan)
+    study = apply_edits(read_study(plan), plan)
     network, attachment, findings = join_network(plan, study)
     kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
     audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
