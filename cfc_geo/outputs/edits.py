@@ -12,6 +12,8 @@ from cfc_geo.tables import EDIT_COLUMNS
 
 SHOWN_EDITS = 20
 """How many edits the map's page lists; `edits.csv` has them all."""
+WHERE = ("unit_id", "position", "entrances")
+"""Attributes that the page does not tell of what comes or goes: they are on the map."""
 
 
 def edits_table(result: Result) -> pd.DataFrame:
@@ -44,7 +46,7 @@ def edit_lines(result: Result, lang: str) -> list[str]:
         for change in _changes(result, number):
             by_target.setdefault(change.target, []).append(change)
         for target, changes in by_target.items():
-            said = catalog.word("edits.join", lang).join(_change(change, lang) for change in changes if change.what)
+            said = catalog.word("edits.join", lang).join(_sentences(changes, lang))
             verb = catalog.word(f"edits.verb.{edit.verb}", lang)
             lines.append(catalog.word("edits.line", lang, number=number, verb=verb, target=target, changes=said))
         if edit.why:
@@ -92,11 +94,17 @@ def _changes(result: Result, number: int) -> list[Change]:
     return made or [Change(number, edit.verb, edit.targets()[0][1], "", "", "")]
 
 
-def _change(change: Change, lang: str) -> str:
-    old, new = (
-        _value(change.what, value, lang) or catalog.word("edits.none", lang) for value in (change.old, change.new)
-    )
-    return catalog.word("edits.change", lang, attribute=_attribute(change.what, lang), old=old, new=new)
+def _sentences(changes: list[Change], lang: str) -> list[str]:
+    """The changes of one thing, each in words; of one that comes or goes only what it is."""
+    comes, goes = (all(getattr(change, side) == "" for change in changes) for side in ("old", "new"))
+    untold = WHERE if comes or goes else WHERE[:1]
+    said = []
+    for what, old, new in (change[3:] for change in changes if change.what and change.what not in untold):
+        attribute = _attribute(what, lang)
+        old, new = (_value(what, value, lang) or catalog.word("edits.none", lang) for value in (old, new))
+        key = "edits.value" if comes or goes else "edits.change"
+        said.append(catalog.word(key, lang, attribute=attribute, old=old, new=new, value=new if comes else old))
+    return said
 
 
 def _value(attribute: str, value: str, lang: str) -> str:
