@@ -168,9 +168,8 @@ def _find(of_id: str, study: Study, edit: Numbered, ledger: Ledger) -> Site | No
         ledger.error(edit, "edit.merged_away", id=of_id, kept=study.merged[of_id])
         return None
     ids, names = study.facilities["facility_id"], study.facilities["name"]
-    near = difflib.get_close_matches(of_id, ids.tolist(), n=SHOWN_LIKE, cutoff=ALIKE)
-    alike = difflib.get_close_matches(of_id, names.tolist(), n=SHOWN_LIKE, cutoff=ALIKE)
-    near += [f"{one} {name}" for one, name in zip(ids, names, strict=True) if name in alike]
+    like = [difflib.get_close_matches(of_id, known.tolist(), n=SHOWN_LIKE, cutoff=ALIKE) for known in (ids, names)]
+    near = [f"{one} {name}" for one, name in zip(ids, names, strict=True) if one in like[0] or name in like[1]]
     ledger.error(edit, "edit.no_such_facility", id=of_id, near=near[: 2 * SHOWN_LIKE] or ["–"])
     return None
 
