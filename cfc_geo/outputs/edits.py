@@ -14,6 +14,7 @@ SHOWN_EDITS = 20
 """How many edits the map's page lists; `edits.csv` has them all."""
 WHERE = ("unit_id", "position", "entrances")
 """Attributes that the page does not tell of what comes or goes: they are on the map."""
+YES_OR_NO = ("open", "through", "oneway", "bridge", "tunnel", "steps")
 
 
 def edits_table(result: Result) -> pd.DataFrame:
@@ -108,6 +109,8 @@ def _sentences(changes: list[Change], lang: str) -> list[str]:
 
 
 def _value(attribute: str, value: str, lang: str) -> str:
+    if attribute in YES_OR_NO and value in ("yes", "no"):
+        return catalog.word(f"edits.{value}", lang)
     return catalog.kind_name(value, lang) if attribute == "kind" else value
 
 
