@@ -14,6 +14,7 @@ import shapely
 from cfc_geo import catalog
 from cfc_geo.catalog import Norm
 from cfc_geo.errors import Findings, NetworkError
+from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import Attachment, Coverage, Network, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
@@ -151,10 +152,6 @@ def join_network(plan: Plan, study: Study, first: "Steps | None" = None) -> tupl
     _check_attachment(plan, study, network, attachment, findings)
     findings.raise_errors(NetworkError)
     return network, attachment, findings
-
-
-def apply_edits(study: Study, plan: Plan) -> Study:
-    return study
 
 
 class Clock:

@@ -31,6 +31,7 @@ from pyproj import Transformer
 from cfc_geo import catalog
 from cfc_geo.errors import Finding
 from cfc_geo.model import Result, Source
+from cfc_geo.outputs.edits import edit_lines
 from cfc_geo.outputs.kept import Kept
 from cfc_geo.outputs.provenance import shown_findings, shown_sources
 from cfc_geo.plan import Plan
@@ -314,6 +315,7 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
         "streets": ground["streets"],
         "backdrop": ground["backdrop"],
         "sources": [_source(source, lang) for source in shown_sources(result.study.sources)],
+        "edits": edit_lines(result, lang),
         "assumptions": _assumptions(plan, basemap, lang),
         "warnings": _warnings(shown_findings(result.findings), lang),
         "basemap": basemap,
@@ -473,6 +475,7 @@ def _facilities(result: Result, frame: Frame) -> dict[str, Any]:
     areas = np.flatnonzero(shapely.get_dimensions(shapes) == 2)
     points = frame.steps(shapely.get_coordinates(shapely.point_on_surface(shapes))) if len(shapes) else shapes
     units = pd.Index(result.study.units["unit_id"])
+    edited = [target for edit in result.plan.edits for kind, target in edit.targets() if kind == "facility"]
     return {
         "id": _texts(table["facility_id"]),
         "name": _texts(table["name"]),
@@ -483,6 +486,7 @@ def _facilities(result: Result, frame: Frame) -> dict[str, Any]:
         "entrances": [_number(value, 0) for value in table["entrances"]],
         "evidence": _texts(table["evidence"]),
         "attached": table["snap_m"].notna().astype(int).tolist(),
+        "edited": table["facility_id"].isin(edited).astype(int).tolist(),
         "at": points.tolist(),
         "areas": areas.tolist(),
         "shapes": _packed_shapes(shapes[areas], frame),

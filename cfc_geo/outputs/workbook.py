@@ -9,6 +9,7 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.model import Result
+from cfc_geo.outputs.edits import readable_edits
 from cfc_geo.outputs.geopackage import layers
 from cfc_geo.outputs.provenance import assumed, shown_findings, shown_sources, speed_record, versions
 from cfc_geo.outputs.spreadsheet import Pen, Quantity, Sheet, readable, workbook_bytes
@@ -42,7 +43,11 @@ def sheets(result: Result, lang: str) -> list[Sheet]:
         file = f"{name}.csv"
         return Sheet(_say("sheet." + name, lang), readable(tables[file], lang), file, frozen)
 
+    edits = (
+        [Sheet(_say("sheet.edits", lang), readable_edits(result, lang), "edits.csv", 3)] if result.plan.edits else []
+    )
     return [
+        *edits,
         result_sheet("coverage", 2),
         result_sheet("circle", 2),
         result_sheet("facilities", 1),

@@ -25,6 +25,8 @@ Audit = dict[str, float]
 
 FATES = ("placed", "outside_units", "on_no_land")
 """What becomes of a person in the file; a fate that the population reader does not know of befell nobody."""
+BY_EDITS = "by_edits"
+"""How many people more the edits of a scenario make than there are in the file."""
 CLOSES = 1e-9
 """An account closes if what it leaves over is at most this share of the whole: sums of fractions round."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
@@ -85,8 +87,8 @@ def audit_answers(
 def close_account(counted: Mapping[str, float]) -> Audit:
     """Who the fates leave over, by band, of residents and of all children; totals of children.
 
-    `counted` holds `<column>_in_file` and `<column>_<fate>`; nothing is said of what it does not count. The difference
-    is 0 where it is rounding (`CLOSES`).
+    `counted` holds `<column>_in_file`, `_by_edits` (how many more edits make) and `<column>_<fate>`; nothing is said of
+    what it does not count. The difference is 0 where it is rounding (`CLOSES`).
     """
     bands = [column for column in children_columns() if f"{column}_in_file" in counted]
     known = [column for column in (*bands, "residents") if f"{column}_in_file" in counted]
@@ -95,7 +97,7 @@ def close_account(counted: Mapping[str, float]) -> Audit:
         return closed
     totals = {
         f"children_{part}": float(sum(counted[f"{column}_{part}"] for column in bands))
-        for part in ("in_file", *FATES)
+        for part in ("in_file", BY_EDITS, *FATES)
         if all(f"{column}_{part}" in counted for column in bands)
     }
     totals["children_unaccounted"] = float(sum(closed[f"{column}_unaccounted"] for column in bands))
@@ -148,7 +150,7 @@ def warn_of_children_in_parent_only(study: Study, file: str) -> Findings:
 
 
 def _left_over(counted: Mapping[str, float], column: str) -> float:
-    in_file = counted[f"{column}_in_file"]
+    in_file = counted[f"{column}_in_file"] + counted.get(f"{column}_{BY_EDITS}", 0.0)
     left = in_file - sum(counted.get(f"{column}_{fate}", 0.0) for fate in FATES)
     return 0.0 if abs(left) <= CLOSES * abs(in_file) else float(left)
 
