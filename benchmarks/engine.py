@@ -75,11 +75,25 @@ def make_town(nodes: int, facilities: int) -> Town:
 
 
 def cfc_geo_engine(town: Town, pairs: bool) -> Callable[[], int]:
+    from cfc_geo.network.costs import nearest_costs, travel_costs
+
+    network, attached, facilities, _ = attached_town(town)
+    kinds = list(facilities["kind"][:KINDS])
+
+    def nearest() -> int:
+        costs = nearest_costs(network, attached, facilities, kinds=kinds, horizon_m=NEAREST_M)
+        return int(costs.metres.notna().sum().sum())
+
+    return (lambda: len(travel_costs(network, attached, facilities, horizon_m=PAIRS_M).pairs)) if pairs else nearest
+
+
+def attached_town(town: Town) -> tuple[Any, Any, Any, Any]:
+    """The network, the attachment, facilities and their entrances, as cfc_geo has them."""
     import geopandas as gpd
     import pandas as pd
     import shapely
 
-    from cfc_geo.network.costs import attach, nearest_costs, travel_costs
+    from cfc_geo.network.costs import attach
     from cfc_geo.network.graph import build_network
 
     streets = gpd.GeoDataFrame(
@@ -98,25 +112,18 @@ def cfc_geo_engine(town: Town, pairs: bool) -> Callable[[], int]:
         {"origin_id": np.arange(len(town.cells)).astype(str)}, geometry=shapely.points(town.cells)
     )
     ids = np.arange(len(town.site)).astype(str)
-    kinds = [f"kind {number}" for number in range(KINDS)]
-    facilities = pd.DataFrame({"facility_id": ids, "kind": np.resize(kinds, len(ids))})
+    facilities = pd.DataFrame(
+        {"facility_id": ids, "kind": np.resize([f"kind {kind}" for kind in range(KINDS)], len(ids))}
+    )
     entrances = gpd.GeoDataFrame({"facility_id": ids}, geometry=shapely.points(town.xy[town.site]))
     network = build_network(streets, nodes)
-    attached = attach(network, origins, entrances, limit_m=100)
-
-    def nearest() -> int:
-        costs = nearest_costs(network, attached, facilities, kinds=kinds, horizon_m=NEAREST_M)
-        return int(costs.metres.notna().sum().sum())
-
-    return (lambda: len(travel_costs(network, attached, facilities, horizon_m=PAIRS_M).pairs)) if pairs else nearest
+    return network, attach(network, origins, entrances, limit_m=100), facilities, entrances
 
 
 def scipy_engine(town: Town, pairs: bool) -> Callable[[], int]:
-    from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
 
-    one_way = coo_array((town.length_m, (town.tail, town.head)), shape=(len(town.xy), len(town.xy)))
-    graph = (one_way + one_way.T).tocsr()
+    graph = scipy_graph(town)
 
     def nearest() -> int:
         return sum(
@@ -128,6 +135,14 @@ def scipy_engine(town: Town, pairs: bool) -> Callable[[], int]:
         return sum(int(np.isfinite(dijkstra(graph, indices=site, limit=PAIRS_M)).sum()) for site in town.site)
 
     return all_pairs if pairs else nearest
+
+
+def scipy_graph(town: Town) -> Any:
+    """Both directions of every street, as a sparse matrix of metres."""
+    from scipy.sparse import coo_array
+
+    one_way = coo_array((town.length_m, (town.tail, town.head)), shape=(len(town.xy), len(town.xy)))
+    return (one_way + one_way.T).tocsr()
 
 
 def networkx_engine(town: Town, pairs: bool) -> Callable[[], int]:

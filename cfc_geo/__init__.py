@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cfc_geo.model import Coverage, Network, Result, Study
     from cfc_geo.outputs.folder import write_result
     from cfc_geo.plan import Plan, load_plan
-    from cfc_geo.run import check_plan, run_plan
+    from cfc_geo.run import check_plan, run_plan, run_plans
 
 __all__ = [
     "CfcError",
@@ -29,6 +29,7 @@ __all__ = [
     "check_plan",
     "load_plan",
     "run_plan",
+    "run_plans",
     "write_result",
 ]
 

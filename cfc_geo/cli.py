@@ -106,12 +106,14 @@ def _datum_params(say: Callable[[str], str]) -> list[click.Parameter]:
 
 
 def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) -> int:
-    """Validate every plan, then run them one by one; each result appears whole or not at all.
+    """Validate every plan, then run them one by one, sharing what they have in common; each result appears whole or not
+    at all.
 
     A result that breaks a limit of its plan's `[audit]` is written all the same, and then is a fault.
     """
     from cfc_geo.outputs.folder import check_folder, same_folder, write_result
-    from cfc_geo.run import run_plan
+    from cfc_geo.outputs.kept import Kept
+    from cfc_geo.run import run_plans
 
     if repeated := same_folder(plans):
         print(catalog.word("cli.run.same_stem", lang, plans=", ".join(map(str, repeated))), file=sys.stderr)
@@ -120,17 +122,20 @@ def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) 
     outcome = 0
     for plan in loaded:
         check_folder(plan, out)
+    stages = _Stages(lang)
+    results, kept = run_plans(loaded, stages.announce), Kept() if len(loaded) > 1 else None
     for plan in loaded:
         start = time.perf_counter()
-        with _progress(lang) as announce, _uncollected():
-            result = run_plan(plan, announce)
-            announce("write")
-            folder = write_result(result, out, lang)
+        with stages, _uncollected():
+            result = next(results)
+            stages.announce("write")
+            folder = write_result(result, out, lang, kept)
         _print_summary(result, folder, time.perf_counter() - start, lang)
         if broken := [finding for finding in result.findings if finding.severity == "error"]:
             _print_findings(broken, lang)
             print(catalog.word("cli.run.audit_failed", lang, plan=plan.file, count=len(broken)), file=sys.stderr)
             outcome = FAULT
+        del result  # its tables, before those of the next are made
     return outcome
 
 
@@ -344,20 +349,22 @@ def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) ->
         say("warnings", count=count)
 
 
-@contextmanager
-def _progress(lang: str) -> Any:
-    """A function that shows the current stage on a terminal's error stream, and nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda stage: None
-        return
+class _Stages:
+    """Shows the current stage on a terminal's error stream, and nothing in a pipe; gone when the block ends."""
 
-    def announce(stage: str) -> None:
-        print(f"\r\x1b[K… {catalog.word(f'run.{stage}', lang)}", end="", file=sys.stderr, flush=True)
+    def __init__(self, lang: str) -> None:
+        self._lang, self._shown = lang, sys.stderr.isatty()
 
-    try:
-        yield announce
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    def announce(self, stage: str) -> None:
+        if self._shown:
+            print(f"\r\x1b[K… {catalog.word(f'run.{stage}', self._lang)}", end="", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -4,12 +4,26 @@ An edit says one thing and names what it touches (`targets`). No two edits of a 
 order cannot matter. What an edit does to a Study is in `inputs/scenario.py`.
 """
 
+import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cfc_geo.blocks import BandId, Datum, KindId, PlanModel, Text, fault
 
+MOST_CHARACTERS = 100
+
+
+def _plain_id(of_id: str) -> str:
+    if len(of_id) > MOST_CHARACTERS or any(unicodedata.category(mark) in UNSEEN for mark in of_id):
+        raise fault("edit_id", most=MOST_CHARACTERS)
+    return of_id
+
+
+UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+"""Unicode categories of what does not print, or makes text read otherwise than it is written."""
+NewId = Annotated[Text, AfterValidator(_plain_id)]
+"""The id of something that is not there yet. It names a row of a table, and never a file."""
 Coordinates = Annotated[list[float], Field(min_length=2, max_length=2)]
 """Longitude and latitude, or x and y of a projected CRS: which, `datum` says."""
 Line = Annotated[list[Coordinates], Field(min_length=2)]
@@ -23,7 +37,7 @@ Target = tuple[Literal["facility", "street", "gate", "children", "cell"], str]
 class AddFacility(PlanModel):
     """A facility that is not there yet."""
 
-    id: Text
+    id: NewId
     kind: KindId
     name: str = ""
     at: Coordinates
@@ -72,7 +86,7 @@ class ConvertFacility(PlanModel):
 
     facility: Text
     to: KindId
-    id: Text | None = Field(None, description="id of the new facility that takes the places; needed with `places`")
+    id: NewId | None = Field(None, description="id of the new facility that takes the places; needed with `places`")
     name: str = ""
     places: Places | None = Field(
         None, description="places taken from the facility; default: all, and its kind changes"
@@ -106,7 +120,7 @@ class _Street(PlanModel):
 class AddLink(_Street):
     """A walkable link along a drawn line. It joins the streets at its two ends, and at no street that it crosses."""
 
-    id: Text
+    id: NewId
     line: Line
     datum: Datum
     within_m: float = Field(10, gt=0, le=50, description="both ends must lie so near a walkable street, metres")
@@ -130,7 +144,7 @@ class CloseLink(PlanModel):
 class OpenGate(PlanModel):
     """A way through: another entrance of a facility, or a closed gate of the streets that will be open."""
 
-    id: Text
+    id: NewId
     at: Coordinates
     datum: Datum
     facility: Text | None = Field(None, description="the facility it leads into; default: a closed gate on a street")
@@ -162,7 +176,7 @@ class Grow(PlanModel):
     """More or fewer children of a unit, or a new estate with children where `at` says."""
 
     unit: Text | None = Field(None, description="id or name of the unit")
-    id: Text | None = Field(None, description="id of the new cell, for a new estate")
+    id: NewId | None = Field(None, description="id of the new cell, for a new estate")
     at: Coordinates | None = None
     datum: Datum | None = None
     children: dict[BandId, Children] | None = Field(None, min_length=1, description="age band → children added")

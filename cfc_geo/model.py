@@ -104,7 +104,8 @@ class Network:
     runs along segment `arc_segment[a]`. Parallel arcs, loops and zero lengths are kept; the shortest wins.
 
     Segments are the rows of `Study.streets`, in the same order, from node `segment_from` to node `segment_to`, which a
-    walker may take `segment_forward` or `segment_backward`. `segments` is None where neither is allowed.
+    walker may take `segment_forward` or `segment_backward`; `mean_m` and `longest_m` are of all of them. `segments` is
+    None where neither is allowed.
     `component` numbers the weakly connected parts by node, the longest first; `component_m` is the length of each.
     """
 
@@ -115,6 +116,8 @@ class Network:
     segment_from: np.ndarray
     segment_to: np.ndarray
     segment_m: np.ndarray
+    mean_m: float
+    longest_m: float
     segment_forward: np.ndarray
     segment_backward: np.ndarray
     segments: gpd.GeoSeries
@@ -148,6 +151,8 @@ class Snaps:
 class Attachment:
     """Origins and entrances on a network, and every first and last step between them and its nodes.
 
+    `facility_of_entrance` and `entrance_points` (shapely points) are of the rows of the entrances.
+
     gates   entrance → nodes from which a walker comes to it, along its segment, access leg included
     doors   node → origins that reach it along their segment, access leg included
     direct  entrance → origins on the same segment that walk straight along it, both access legs included
@@ -156,6 +161,7 @@ class Attachment:
     origin_ids: pd.Index
     origins: Snaps
     facility_of_entrance: np.ndarray
+    entrance_points: np.ndarray
     entrances: Snaps
     gates: Links
     doors: Links
@@ -167,8 +173,8 @@ class NearestCosts:
     """For every origin and kind, the nearest facility on foot, searched up to `horizon_m` (inclusive).
 
     `metres`: origin_id × kind, both access legs included, NaN where none is within the horizon.
-    `facility`: origin_id × kind, position of the facility in `facility_ids`, -1 where none. Of facilities equally near
-    it is the one whose id comes first in text order.
+    `facility`: origin_id × kind, position of the facility in `facility_ids[kind]`, -1 where none. Of facilities equally
+    near it is the one whose id comes first in text order.
     `attached`: origin_id → whether a walkable street lies within the snap limit.
     `detached`: facilities none of whose entrances is attached, so that nobody reaches them.
     `joined`: origin_id → whether it is attached to the largest connected part of the streets; `joined_entrances`: the
@@ -177,7 +183,7 @@ class NearestCosts:
 
     metres: pd.DataFrame
     facility: pd.DataFrame
-    facility_ids: np.ndarray
+    facility_ids: dict[str, np.ndarray]
     attached: pd.Series
     detached: tuple[str, ...]
     joined: pd.Series

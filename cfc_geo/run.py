@@ -1,23 +1,35 @@
 """One plan, start to finish: the only place that knows the order of the steps."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from cfc_geo import catalog
+from cfc_geo.catalog import Norm
 from cfc_geo.errors import Findings, NetworkError
+from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import Attachment, Coverage, Network, Result, Study
-from cfc_geo.network.costs import attach, nearest_costs, travel_costs
+from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
 from cfc_geo.network.graph import build_network
 from cfc_geo.plan import Plan
 from cfc_geo.questions.access import count_children_within
-from cfc_geo.questions.audit import audit_answers, audit_data, judge_audit, warn_of_children_in_parent_only
+from cfc_geo.questions.audit import (
+    audit_answers,
+    audit_data,
+    audit_facilities,
+    audit_ground,
+    judge_audit,
+    metres_to_border,
+    warn_of_children_in_parent_only,
+)
 from cfc_geo.questions.circle import judge_circle, sum_circle
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
 from cfc_geo.questions.sums import without_unknown
@@ -32,33 +44,68 @@ def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
 
     Raises `DataError` or `NetworkError`, with every fault at once, before anything is computed.
     """
-    clock = Clock(progress)
+    return next(run_plans([plan], progress))
+
+
+def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) -> Iterator[Result]:
+    """Answer plans in turn, each as `run_plan` does, to the last bit, and raising as it does.
+
+    Of plans that differ in their edits (`UNREAD`), those after the first take over what their edits leave as the first
+    had it: a scenario that touches one kind of facility reads no file and computes that kind.
+    """
+    first: Steps | None = None
+    for number, plan in enumerate(plans, start=1):
+        if first is not None and not _reads_the_same(first.plan, plan):
+            first = None
+        result, steps = _answer(plan, first, Clock(progress))
+        asked_again = any(_reads_the_same(plan, later) for later in plans[number:])
+        first = (first or steps) if asked_again else None
+        del steps  # no more is held than the next plan needs
+        yield result
+        del result
+
+
+def _answer(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Result, "Steps"]:
     with clock("read"):
-        study = read_study(plan)
+        read = read_study(plan) if first is None else _as_read_by(plan, first)
+        study = apply_edits(read, plan)
+    shared = first if first is not None and _on_one_ground(first.study, study) else None
     with clock("network"):
-        network, attachment, findings = join_network(plan, study)
+        network, attachment, findings = join_network(plan, study, first)
     with clock("nearest"):
         norms, baskets = plan.resolved_norms(), plan.resolved_baskets()
         kinds = kinds_in_question(study, norms, baskets)
-        nearest = nearest_costs(network, attachment, study.facilities, kinds=kinds, horizon_m=horizon_m(plan))
+        anew = kinds if shared is None else _changed_kinds(shared.study, study, kinds)
+        nearest = nearest_costs(network, attachment, study.facilities, kinds=anew, horizon_m=horizon_m(plan))
     with clock("pairs"):
         tested = study.facilities[study.facilities["kind"].isin(kinds)]
-        limit_m = tested.set_index("facility_id")["kind"].map({kind: norms[kind].limit_m for kind in kinds})
+        limit_m = (
+            tested.set_index("facility_id")["kind"].map({kind: norms[kind].limit_m for kind in kinds}).astype(float)
+        )
         costs = travel_costs(network, attachment, tested, horizon_m=limit_m)
     with clock("coverage"):
         speeds_ms = {band: plan.speed_ms(band) for band in catalog.bands()}
         coverage = measure_coverage(nearest, study, norms)
         known = partial(without_unknown, units=study.units, bands=study.unknown_bands, of_units=study.unknown_units)
         coverage_by_unit = known(sum_coverage(coverage, study.origins, study.units, speeds_ms))
-        circle = judge_circle(coverage, baskets)
-        circle_by_unit = known(sum_circle(coverage, circle, baskets, study.origins, study.units))
+        if shared is not None:
+            coverage = _renewed_coverage(shared.coverage, coverage, norms)
+            coverage_by_unit = _renewed_rows(shared.coverage_by_unit, coverage_by_unit, "kind")
+        asked = {band: basket for band, basket in baskets.items() if not set(basket).isdisjoint(anew)}
+        circle = judge_circle(coverage, asked)
+        circle_by_unit = known(sum_circle(coverage, circle, asked, study.origins, study.units))
+        if shared is not None:
+            circle = _renewed_columns(shared.circle, circle)
+            circle_by_unit = _renewed_rows(shared.circle_by_unit, circle_by_unit, "band")
         children_within = count_children_within(costs, study.origins, tested, unknown_bands=study.unknown_bands)
     with clock("audit"):
-        audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
-        audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit)
+        ground = shared.ground if shared is not None else audit_ground(study, network, attachment, horizon_m(plan))
+        border_m = shared.border_m if shared is not None else metres_to_border(study, norms)
+        audit = ground | audit_facilities(study, network, attachment)
+        audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit, border_m)
         findings = Findings([*study.findings, *findings, *_note_norms(plan, kinds, study)])
         findings += judge_audit(plan.audit, audit, plan.file.name)
-    return Result(
+    result = Result(
         plan=plan,
         study=study,
         coverage=coverage,
@@ -71,6 +118,10 @@ def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
         audit=audit,
         timings_s=clock.seconds,
     )
+    steps = Steps(
+        plan, read, study, network, attachment, coverage, coverage_by_unit, circle, circle_by_unit, ground, border_m
+    )
+    return result, steps
 
 
 def check_plan(plan: Plan) -> Findings:
@@ -78,7 +129,7 @@ def check_plan(plan: Plan) -> Findings:
 
     Errors that it returns are limits of `[audit]` that a run would break; `max_unknown_share` takes a run to know.
     """
-    study = read_study(plan)
+    study = apply_edits(read_study(plan), plan)
     network, attachment, findings = join_network(plan, study)
     kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
     audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
@@ -86,11 +137,18 @@ def check_plan(plan: Plan) -> Findings:
     return Findings([*study.findings, *findings, *_note_norms(plan, kinds, study), *judged])
 
 
-def join_network(plan: Plan, study: Study) -> tuple[Network, Attachment, Findings]:
-    """The network, where origins and entrances attach to it, and what a planner should know of both."""
+def join_network(plan: Plan, study: Study, first: "Steps | None" = None) -> tuple[Network, Attachment, Findings]:
+    """The network, where origins and entrances attach to it, and what a planner should know of both.
+
+    Taken over from `first` are the network of the very same streets, and where the very same origins attach to it.
+    """
     findings = Findings()
-    network = build_network(study.streets, study.nodes)
-    attachment = attach(network, study.origins, study.entrances, limit_m=plan.walk.snap_limit_m)
+    same_streets = first is not None and _same(first.study, study, "streets", "nodes")
+    network = first.network if first is not None and same_streets else build_network(study.streets, study.nodes)
+    if first is not None and same_streets and _same(first.study, study, "origins"):
+        attachment = attach_entrances(network, first.attachment, study.entrances)
+    else:
+        attachment = attach(network, study.origins, study.entrances, limit_m=plan.walk.snap_limit_m)
     _check_attachment(plan, study, network, attachment, findings)
     findings.raise_errors(NetworkError)
     return network, attachment, findings
@@ -109,6 +167,97 @@ class Clock:
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
+
+
+# ------------------------------------------------------------------------------------------------ what plans share
+
+UNREAD = {"name", "why", "map", "audit", "edits", "cost", "cost_unit"}
+"""Keys of a plan that no step asks for before its edits are applied to what its files say."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What a plan after this one may take over: `read` is the study before the edits, `ground` and `border_m` are of
+    the audit."""
+
+    plan: Plan
+    read: Study
+    study: Study
+    network: Network
+    attachment: Attachment
+    coverage: Coverage
+    coverage_by_unit: pd.DataFrame
+    circle: pd.DataFrame
+    circle_by_unit: pd.DataFrame
+    ground: dict[str, float]
+    border_m: np.ndarray
+
+
+def _reads_the_same(plan: Plan, other: Plan) -> bool:
+    """Whether two plans read the same files in the same way and ask the same question of them."""
+    here, there = ((one.file.parent.resolve(), one.model_dump(exclude=UNREAD)) for one in (plan, other))
+    return here == there
+
+
+def _as_read_by(plan: Plan, first: Steps) -> Study:
+    """What `read_study` would give for `plan`: the study of `first`, under the plan's own names."""
+    old, new = first.plan.file.name, plan.file.name
+    findings = tuple(replace(found, file=new) if found.file == old else found for found in first.read.findings)
+    return replace(first.read, name=plan.name, findings=findings)
+
+
+def _same(before: Study, after: Study, *tables: str) -> bool:
+    return all(getattr(before, table) is getattr(after, table) for table in tables)
+
+
+def _on_one_ground(before: Study, after: Study) -> bool:
+    """Whether two studies of the same files differ at most in their facilities and entrances."""
+    said = ("surveyed", "unknown_bands", "unknown_units", "audit")
+    return _same(before, after, "units", "origins", "streets", "nodes") and all(
+        getattr(before, name) == getattr(after, name) for name in said
+    )
+
+
+def _changed_kinds(before: Study, after: Study, kinds: Sequence[str]) -> list[str]:
+    """Those of `kinds` of which a facility, its places or a way into it is not the same in both."""
+    changed = {kind for kind, *_ in _records(before) ^ _records(after)}
+    return [kind for kind in kinds if kind in changed]
+
+
+def _records(study: Study) -> set[tuple[str, str, str, bytes]]:
+    """Every facility and every entrance, as kind, facility_id, places and place."""
+    facilities, entrances = study.facilities, study.entrances
+    ids, kinds = facilities["facility_id"].tolist(), facilities["kind"].tolist()
+    kind_of = dict(zip(ids, kinds, strict=True))
+    places = map(str, facilities["capacity"].tolist())
+    of_ways = entrances["facility_id"].tolist()
+    at, ways_at = (shapely.to_wkb(np.asarray(table.geometry.array)) for table in (facilities, entrances))
+    return {
+        *zip(kinds, ids, places, at, strict=True),
+        *((kind_of.get(of, ""), of, "way in", way) for of, way in zip(of_ways, ways_at, strict=True)),
+    }
+
+
+def _renewed_coverage(before: Coverage, anew: Coverage, norms: dict[str, Norm]) -> Coverage:
+    """`before` with the kinds of `anew` in the place of its own."""
+    return Coverage(
+        status=_renewed_columns(before.status, anew.status),
+        metres=_renewed_columns(before.metres, anew.metres),
+        nearest_id=_renewed_columns(before.nearest_id, anew.nearest_id),
+        norms={kind: norms[kind] for kind in before.norms},
+    )
+
+
+def _renewed_columns(before: pd.DataFrame, anew: pd.DataFrame) -> pd.DataFrame:
+    return before.assign(**{str(name): anew[name] for name in anew.columns})
+
+
+def _renewed_rows(before: pd.DataFrame, anew: pd.DataFrame, by: str) -> pd.DataFrame:
+    """`before` with the rows of `anew` in the place of those of the same kinds (or bands), in the order they have."""
+    here = before[by].isin(anew[by].unique()).to_numpy()
+    if not here.any():
+        return before
+    return pd.concat([before[~here], anew.set_axis(np.flatnonzero(here))]).sort_index().reset_index(drop=True)
 
 
 # --------------------------------------------------------------------------------------------- what a planner must know

@@ -60,6 +60,9 @@ FACILITY_RESULT_COLUMNS = (
     "evidence",
 )
 
+EDIT_COLUMNS = ("edit", "verb", "target", "attribute", "old", "new", "why", "cost", "cost_unit")
+"""One row for everything that an edit changes; its reason and cost stand in the first of its rows only."""
+
 
 def children_column(band: str) -> str:
     """The column that counts the children of a band: '0-2' → 'children_0_2'."""

@@ -137,7 +137,7 @@ def make_light() -> None:
     """The slow writers put down a few bytes instead, so that every moment can be tried in little time."""
     workbook.write_workbook = lambda result, path, lang: path.write_bytes(b"xlsx " + result.plan.map.title.encode())  # type: ignore[assignment]
     folder.write_cells = lambda result, path: path.write_bytes(b"cells")  # type: ignore[attr-defined]
-    geopackage.write_geopackage = lambda result, path, lang: path.write_bytes(b"gpkg")  # type: ignore[assignment]
+    geopackage.write_geopackage = lambda result, path, *_: path.write_bytes(b"gpkg")  # type: ignore[assignment]
 
 
 def die_at_random(bench: Bench) -> None:

@@ -26,9 +26,9 @@ REFUSED_FULL, STOPPED, KILLED = 3, 4, -signal.SIGTERM if os.name == "nt" else -s
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """The slow writers put down a few bytes: what is in the files has tests of its own."""
     monkeypatch.setitem(sys.modules, "cfc_geo.outputs.maps", stub_map())
-    monkeypatch.setattr("cfc_geo.outputs.workbook.write_workbook", lambda result, path, lang: path.write_bytes(b"xlsx"))
+    monkeypatch.setattr("cfc_geo.outputs.workbook.write_workbook", lambda result, path, _: path.write_bytes(b"xlsx"))
     monkeypatch.setattr(
-        "cfc_geo.outputs.geopackage.write_geopackage", lambda result, path, lang: path.write_bytes(b"gpkg")
+        "cfc_geo.outputs.geopackage.write_geopackage", lambda result, path, *_: path.write_bytes(b"gpkg")
     )
 
 

@@ -21,11 +21,19 @@ from cfc_geo.network.costs import attach
 from cfc_geo.network.graph import build_network
 from cfc_geo.plan import load_plan
 from cfc_geo.questions import audit
-from cfc_geo.questions.audit import LIMITS, audit_answers, audit_data, close_account, exceeds, judge_audit
+from cfc_geo.questions.audit import (
+    LIMITS,
+    audit_answers,
+    audit_data,
+    close_account,
+    exceeds,
+    judge_audit,
+    metres_to_border,
+)
 from cfc_geo.run import check_plan, run_plan
 from cfc_geo.tables import children_columns
 from tests import toyplan
-from tests.test_questions import SNAP_M, STREET, TOWN, Sketch
+from tests.test_questions import SNAP_M, STREET, TOWN, Asked, Sketch
 from tests.toyplan import PLAN, write_toy
 
 COUNTS = st.floats(0, 1e9, allow_subnormal=False)
@@ -209,8 +217,12 @@ def test_a_place_without_any_facility_is_audited_too(tmp_path: Path) -> None:
 
 
 def answers_of(sketch: Sketch) -> dict[str, float]:
-    asked = sketch.ask()
-    return audit_answers(sketch.study(), asked.coverage, asked.by_unit, asked.circle_by_unit)
+    return answered(sketch.study(), sketch.ask())
+
+
+def answered(study: Study, asked: Asked) -> dict[str, float]:
+    border_m = metres_to_border(study, asked.coverage.norms)
+    return audit_answers(study, asked.coverage, asked.by_unit, asked.circle_by_unit, border_m)
 
 
 def test_shares_unknown_are_those_of_the_tables() -> None:
@@ -228,10 +240,10 @@ def test_a_gap_near_the_border_counts_unless_the_kind_is_listed_beyond_it() -> N
     study, asked = sketch.study(), sketch.ask()
     place = study.units.set_geometry([shapely.box(-3000, -3000, 2200, 3000)], crs=study.crs)
     inside = replace(study, units=place, facilities=study.facilities.assign(unit_id="u"))
-    found = audit_answers(inside, asked.coverage, asked.by_unit, asked.circle_by_unit)
+    found = answered(inside, asked)
     assert found["children_playground_gap_near_border"] == 2 * 3, "cell b, bands 0-2 to 6-11"
     listed = replace(inside, facilities=study.facilities.assign(unit_id=""))
-    found = audit_answers(listed, asked.coverage, asked.by_unit, asked.circle_by_unit)
+    found = answered(listed, asked)
     assert found["children_playground_gap_near_border"] == 0
 
 

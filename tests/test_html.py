@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +20,8 @@ import geopandas as gpd
 import numpy as np
 import pytest
 
-from cfc_geo.model import Result
+from cfc_geo.edits import CloseFacility, Edit, ResizeFacility
+from cfc_geo.model import Change, Result
 from cfc_geo.outputs import maps
 from cfc_geo.outputs.maps import draw_map
 from tests.results import HOSTILE, KINDS, make_result
@@ -198,7 +200,7 @@ def test_every_word_is_there_and_used() -> None:
     assert used - set(table) == set()
     built = ("circle_", "status_", "layer_", "evidence_", "role_", "credit_", "assumed_")
     by_python = {"page", "no_script", "more_warnings", "no_key", "online"}
-    statuses = {"covered", "gap", "unknown", "water", "green", "assumptions", "warnings"}
+    statuses = {"covered", "gap", "unknown", "water", "green", "assumptions", "warnings", "edits"}
     idle = {word for word in set(table) - used - by_python - statuses if not word.startswith(built)}
     assert idle == set()
     assert all(set(entry) == {"zh", "en"} for entry in table.values())
@@ -295,6 +297,28 @@ def test_it_opens_offline_and_draws_every_row(plain: Result, show) -> None:
     assert counts["entrances"] == len(plain.study.entrances)
     assert counts["backdrop"] == len(plain.study.backdrop)
     assert page.evaluate("cfcMap.drawn()") == rows
+
+
+def test_the_edits_of_a_scenario_are_listed_and_what_they_change_is_ringed(plain: Result, show) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    edits = [
+        Edit(why=hostile, resize=ResizeFacility(facility="f1", capacity=40.0)),
+        Edit(cost=3.0, close=CloseFacility(facility="gone")),
+    ]
+    changes = (Change(1, "resize", "f1", "capacity", "0", "40"), Change(2, "close", "gone", "kind", "park", ""))
+    plan, study = plain.plan.model_copy(update={"edits": edits}), replace(plain.study, changes=changes)
+    page, seen = show(draw_map(replace(plain, plan=plan, study=study), "zh"))
+    page.click("#cfc-notes summary")
+    lines = page.locator("#cfc-notes .edits li").all_inner_texts()
+    assert lines == [
+        f"1. 调整学位 f1　容量：0 → 40（{hostile}）",
+        "2. 关闭设施 gone　设施类型：公园",
+        "已知造价合计 3 万元（部分修改未给出造价）",
+    ]
+    assert page.get_by_text("本情景新增或修改的设施").is_visible()
+    assert seen.errors == [] and seen.dialogs == []
+    page, _ = show(draw_map(plain, "zh"))
+    assert page.locator("#cfc-notes .edits").count() == 0 and not page.get_by_text("本情景新增或修改的设施").count()
 
 
 @pytest.mark.parametrize("points", [False, True])

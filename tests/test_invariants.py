@@ -29,7 +29,7 @@ def nowhere_farther(before: Pairs, after: Pairs) -> bool:
 def nearest_of(place: Place) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(metres, facility_id) of the nearest, origin × kind, origins in order of id."""
     costs = nearest_costs(*place.attached(), place.facilities, kinds=["park", "school"], horizon_m=FAR_M)
-    ids = costs.facility.map(lambda position: costs.facility_ids[position] if position >= 0 else "")
+    ids = costs.facility.apply(lambda column: np.append(costs.facility_ids[column.name], "")[column])
     return costs.metres.sort_index(), ids.sort_index()
 
 

@@ -229,7 +229,7 @@ def test_of_equally_near_facilities_the_least_id_in_text_order_wins_whatever_the
         network = build_network(town.streets, town.nodes)
         attached = attach(network, homes, entrances, limit_m=50)
         nearest = nearest_costs(network, attached, facilities, kinds=["playground"], horizon_m=500)
-        assert nearest.facility_ids[nearest.facility.loc["home", "playground"]] == "f10"
+        assert nearest.facility_ids["playground"][nearest.facility.loc["home", "playground"]] == "f10"
         assert nearest.metres.loc["home", "playground"] == 20
 
 
@@ -247,7 +247,7 @@ def test_a_node_that_is_improved_after_its_turn_has_another_turn(step_m: float) 
     network, attached = place.attached()
     nearest = nearest_costs(network, attached, facilities, kinds=["playground"], horizon_m=500)
     assert nearest.metres.loc["o", "playground"] == 40 + 3 * step_m
-    assert nearest.facility_ids[nearest.facility.loc["o", "playground"]] == "a"
+    assert nearest.facility_ids["playground"][nearest.facility.loc["o", "playground"]] == "a"
 
 
 def test_the_nearest_entrance_counts() -> None:
@@ -363,4 +363,4 @@ def test_keys_that_cannot_hold_distance_and_label_are_refused() -> None:
     starts = Links(one.start, one.to, np.array([2**20]))
     walk = kernel.Walk(starts, one, one, one, one)
     with pytest.raises(ValueError, match="do not fit"):
-        list(kernel.search(walk, np.array([10**14]), bucket_nm=1, searches_at_once=1))
+        list(kernel.search(walk, np.array([10**14]), origins=1, longest_nm=0, bucket_nm=1, searches_at_once=1))

@@ -46,7 +46,7 @@ ROOT = Path(__file__).parents[1]
 def stub_map() -> types.ModuleType:
     """Stands for the map, which has tests of its own."""
     module = types.ModuleType("cfc_geo.outputs.maps")
-    module.draw_map = lambda result, lang: f"<!doctype html><title>{result.plan.map.title}</title>"  # type: ignore[attr-defined]
+    module.draw_map = lambda result, *_: f"<!doctype html><title>{result.plan.map.title}</title>"  # type: ignore[attr-defined]
     return module
 
 

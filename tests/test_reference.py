@@ -44,7 +44,7 @@ def check_nearest(found: Pairs, nearest: NearestCosts, kind_of: dict[str, str]) 
             nearest.metres.index, nearest.metres[kind], nearest.facility[kind], strict=True
         ):
             if (origin, kind) in best:
-                assert (metres, nearest.facility_ids[position]) == best[origin, kind]
+                assert (metres, nearest.facility_ids[kind][position]) == best[origin, kind]
             else:
                 assert np.isnan(metres)
                 assert position == -1

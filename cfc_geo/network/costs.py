@@ -5,11 +5,13 @@ the entrances against the walking direction, and ends at the horizon.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Attachment, Links, NearestCosts, Network, Snaps, TravelCosts
@@ -33,16 +35,31 @@ def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFr
     """
     at_origins = snap_points(network, home_points(origins), limit_m=limit_m)
     at_entrances = snap_points(network, entrances.geometry, limit_m=limit_m)
-    entrance, gate, gate_nm = _ends(network, at_entrances, leaving=False)
     origin, door, door_nm = _ends(network, at_origins, leaving=True)
     return Attachment(
         origin_ids=pd.Index(origins["origin_id"], name="origin_id"),
         origins=at_origins,
         facility_of_entrance=entrances["facility_id"].to_numpy(copy=True),
+        entrance_points=np.array(entrances.geometry, dtype=object),
         entrances=at_entrances,
-        gates=links(entrance, gate, gate_nm, len(entrances)),
+        gates=_gates(network, at_entrances),
         doors=links(door, origin, door_nm, len(network.node_id)),
         direct=_direct(network, at_entrances, at_origins),
+    )
+
+
+def attach_entrances(network: Network, attached: Attachment, entrances: gpd.GeoDataFrame) -> Attachment:
+    """`attached` with `entrances` in the place of its own: what `attach` would give, but only entrances at new places
+    are looked for on the streets."""
+    points = np.array(entrances.geometry, dtype=object)
+    at_entrances = _snapped(network, points, attached)
+    return replace(
+        attached,
+        facility_of_entrance=entrances["facility_id"].to_numpy(copy=True),
+        entrance_points=points,
+        entrances=at_entrances,
+        gates=_gates(network, at_entrances),
+        direct=_direct(network, at_entrances, attached.origins),
     )
 
 
@@ -56,7 +73,7 @@ def nearest_costs(
     listed = facilities.loc[facilities["kind"].isin(kinds), ["facility_id", "kind"]]
     listed = listed.assign(kind=pd.Categorical(listed["kind"], kinds)).sort_values(["kind", "facility_id"])
     kind, ids = listed["kind"].cat.codes.to_numpy(), listed["facility_id"].to_numpy()
-    first = np.searchsorted(kind, np.arange(len(kinds)))
+    first = np.searchsorted(kind, np.arange(len(kinds) + 1))
     entrance, facility = _entrances_of(network, attached, ids)
     label = facility - first[kind[facility]]  # ids of a kind in text order, so that the least wins a tie
     starts = links(kind[facility], entrance, label, len(kinds))
@@ -66,16 +83,48 @@ def nearest_costs(
     limits_m = np.full(len(kinds), horizon_m)
     for number, reached in enumerate(_search(network, attached, starts, limits_m, searches_at_once=1)):
         metres[number, reached.origin] = reached.nm / 1e9
-        nearest[number, reached.origin] = first[number] + reached.label
+        nearest[number, reached.origin] = reached.label
     return NearestCosts(
         metres=pd.DataFrame(metres.T, attached.origin_ids, kinds, copy=False),
         facility=pd.DataFrame(nearest.T, attached.origin_ids, kinds, copy=False),
-        facility_ids=ids,
+        facility_ids={name: ids[first[number] : first[number + 1]] for number, name in enumerate(kinds)},
         attached=_attached_origins(attached),
         detached=_detached(attached, ids),
         joined=pd.Series(on_main_network(network, attached.origins), attached.origin_ids, name="joined"),
         joined_entrances=on_main_network(network, attached.entrances),
         horizon_m=horizon_m,
+    )
+
+
+def with_site(
+    nearest: NearestCosts, network: Network, attached: Attachment, facility_id: str, kind: str
+) -> NearestCosts:
+    """`nearest` with one facility of `kind` more: what `nearest_costs` would give, but only the new entrances search.
+
+    `attached` holds the entrances of the facility (`attach_entrances`) beside the origins of `nearest`; of entrances of
+    facilities that `nearest` does not know, these only count. Columns of other kinds are those of `nearest`, not
+    copies. Raises `ValueError` for a facility that `nearest` knows.
+    """
+    if any(facility_id in ids for ids in nearest.facility_ids.values()):
+        raise ValueError(f"{facility_id} is there already")
+    entrance, _ = _entrances_of(network, attached, np.array([facility_id], dtype=object))
+    starts = links(np.zeros(len(entrance), dtype=np.int64), entrance, np.zeros(len(entrance)), 1)
+    (reached,) = _search(network, attached, starts, np.array([nearest.horizon_m]), searches_at_once=1)
+    rank = int(np.searchsorted(nearest.facility_ids[kind], facility_id))
+    metres, facility = nearest.metres[kind].to_numpy(copy=True), nearest.facility[kind].to_numpy(copy=True)
+    facility += facility >= rank
+    old_m, new_m = metres[reached.origin], reached.nm / 1e9
+    wins = ~(old_m < new_m) & ((old_m != new_m) | (rank < facility[reached.origin]))
+    metres[reached.origin[wins]], facility[reached.origin[wins]] = new_m[wins], rank
+    new_ids = np.insert(nearest.facility_ids[kind], rank, facility_id)
+    detached = nearest.detached if len(entrance) else tuple(sorted([*nearest.detached, facility_id]))
+    return replace(
+        nearest,
+        metres=_with_column(nearest.metres, kind, metres),
+        facility=_with_column(nearest.facility, kind, facility),
+        facility_ids={**nearest.facility_ids, kind: new_ids},
+        detached=detached,
+        joined_entrances=on_main_network(network, attached.entrances),
     )
 
 
@@ -114,9 +163,14 @@ def _search(
     if not (np.isfinite(limits_m).all() and (limits_m >= 0).all()):
         raise ValueError(f"a horizon is a finite number of metres ≥ 0, not {limits_m}")
     walk = kernel.Walk(starts, attached.gates, network.arcs, attached.doors, attached.direct)
-    bucket_nm = int(network.segment_m.mean() * 1e9)
+    access_m = attached.origins.limit_m + attached.entrances.limit_m
     return kernel.search(
-        walk, nanometres(limits_m + TOLERANCE_M), bucket_nm=bucket_nm, searches_at_once=searches_at_once
+        walk,
+        nanometres(limits_m + TOLERANCE_M),
+        origins=len(attached.origin_ids),
+        longest_nm=int((network.longest_m + access_m + TOLERANCE_M) * 1e9),
+        bucket_nm=int(network.mean_m * 1e9),
+        searches_at_once=searches_at_once,
     )
 
 
@@ -145,8 +199,34 @@ def _attached_origins(attached: Attachment) -> pd.Series:
     return pd.Series(attached.origins.attached, attached.origin_ids, name="attached")
 
 
+def _with_column(table: pd.DataFrame, name: str, values: np.ndarray) -> pd.DataFrame:
+    """`table` with `values` in the column `name`; the others are shared, not copied."""
+    columns = {column: values if column == name else table[column].to_numpy() for column in table.columns}
+    return pd.DataFrame(columns, table.index, copy=False)
+
+
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _snapped(network: Network, points: np.ndarray, attached: Attachment) -> Snaps:
+    """Entrances at `points` on the streets; one where an entrance was before is where that was."""
+    known = {place: row for row, place in enumerate(shapely.to_wkb(attached.entrance_points))}
+    row = np.array([known.get(place, -1) for place in shapely.to_wkb(points)], dtype=np.int64)
+    new = row < 0
+    row[new] = len(attached.entrance_points) + np.arange(new.sum())
+    before = attached.entrances
+    fresh = snap_points(network, points[new], limit_m=before.limit_m)
+    columns = {
+        name: np.concatenate([getattr(before, name), getattr(fresh, name)])[row]
+        for name in ("segment", "at_m", "node", "snap_m")
+    }
+    return Snaps(**columns, limit_m=before.limit_m)
+
+
+def _gates(network: Network, entrances: Snaps) -> Links:
+    entrance, gate, gate_nm = _ends(network, entrances, leaving=False)
+    return links(entrance, gate, gate_nm, len(entrances.segment))
 
 
 def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -174,9 +254,7 @@ def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray,
 
 def _direct(network: Network, entrances: Snaps, origins: Snaps) -> Links:
     """Entrance → origins that reach it straight along the segment they share, obeying its direction."""
-    entrance, origin = _on_one_segment(
-        np.where(entrances.node < 0, entrances.segment, -1), np.where(origins.node < 0, origins.segment, -1)
-    )
+    entrance, origin = _on_one_segment(entrances, origins, len(network.segment_m))
     segment = entrances.segment[entrance]
     ahead_nm = nanometres(entrances.at_m[entrance]) - nanometres(origins.at_m[origin])
     access_nm = nanometres(entrances.snap_m[entrance]) + nanometres(origins.snap_m[origin])
@@ -186,11 +264,17 @@ def _direct(network: Network, entrances: Snaps, origins: Snaps) -> Links:
     return links(entrance[allowed], origin[allowed], nm[allowed], len(entrances.segment))
 
 
-def _on_one_segment(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of positions in `left` and `right` that hold the same segment (-1: none)."""
-    by_segment = np.argsort(right, kind="stable")
-    first, last = (np.searchsorted(right[by_segment], left, side) for side in ("left", "right"))
-    count = np.where(left >= 0, last - first, 0)
-    pair_of = np.repeat(np.arange(len(left)), count)
+def _on_one_segment(left: Snaps, right: Snaps, segments: int) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of positions in `left` and `right` that are on the same segment and at neither of its ends."""
+    on_left = np.where(left.node < 0, left.segment, -1)
+    wanted = np.zeros(segments + 1, dtype=bool)  # the last: of those on no segment
+    wanted[on_left] = True
+    wanted[-1] = False
+    near = np.flatnonzero(wanted[right.segment])
+    near = near[right.node[near] < 0]
+    by_segment = near[np.argsort(right.segment[near], kind="stable")]
+    first, last = (np.searchsorted(right.segment[by_segment], on_left, side) for side in ("left", "right"))
+    count = np.where(on_left >= 0, last - first, 0)
+    pair_of = np.repeat(np.arange(len(on_left)), count)
     turn = np.arange(len(pair_of)) - np.repeat(np.cumsum(count) - count, count)
     return pair_of, by_segment[first[pair_of] + turn]

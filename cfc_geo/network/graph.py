@@ -41,6 +41,8 @@ def build_network(streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> Network:
         segment_from=tail,
         segment_to=head,
         segment_m=length_m,
+        mean_m=float(length_m.mean()),
+        longest_m=float(length_m.max()),
         segment_forward=forward,
         segment_backward=backward,
         segments=streets.geometry.where(walkable).reset_index(drop=True),

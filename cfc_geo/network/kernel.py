@@ -18,11 +18,14 @@ from numba import njit
 
 from cfc_geo.model import Links
 
-NEVER: Final = np.iinfo(np.int64).max
-"""The key of what has not been reached."""
-
 KEY_BITS: Final = 62
-"""Keys stay below 2⁶², so that no sum of a key and a link overflows."""
+"""Keys span less than 2⁶², so that no sum of a key and a link overflows."""
+
+NEVER: Final = 0
+"""The key of what has not been reached: above every other, and what fresh memory holds, so that filling it is free."""
+
+NOWHERE: Final = -(1 << KEY_BITS)
+"""The key of no distance and label 0. Keys count up from here, and so stay below `NEVER`."""
 
 MAX_BUCKETS: Final = 1 << 16
 MAX_WORKERS: Final = 8
@@ -46,7 +49,7 @@ class Walk(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """How keys are cut: key >> label_bits is nanometres, key >> bucket_bits the bucket."""
+    """How keys are cut: from `NOWHERE` on, key >> label_bits is nanometres, key >> bucket_bits the bucket."""
 
     label_bits: int
     bucket_bits: int
@@ -77,21 +80,24 @@ class Reached(NamedTuple):
     label: np.ndarray
 
 
-def search(walk: Walk, limit_nm: np.ndarray, *, bucket_nm: int, searches_at_once: int) -> Iterator[Reached]:
+def search(
+    walk: Walk, limit_nm: np.ndarray, *, origins: int, longest_nm: int, bucket_nm: int, searches_at_once: int
+) -> Iterator[Reached]:
     """Run every search of `walk.starts` to its own inclusive limit, on all processors; results come in order.
 
-    The `nm` of `walk.starts` are labels, from 0. A search is faster if its entrances come in order of place. Raises
-    `ValueError` where a distance and a label do not fit into one key together, which takes 100,000 labels and a walk or
-    a segment of more than 30 km.
+    The `nm` of `walk.starts` are labels, from 0. There are `origins` origins, and no other link is longer than
+    `longest_nm`. A search is faster if its entrances come in order of place; it costs what it reaches, however large
+    the network. Raises `ValueError` where a distance and a label do not fit into one key together, which takes 100,000
+    labels and a walk or a segment of more than 30 km.
     """
     searches = len(limit_nm)
-    keys = _cut_keys(walk, limit_nm, bucket_nm)
+    keys = _cut_keys(walk, limit_nm, longest_nm, bucket_nm)
     firsts = range(0, searches, searches_at_once)
     workers = max(1, min(os.cpu_count() or 1, MAX_WORKERS, len(firsts)))
     buckets = int((limit_nm.max(initial=0) + 1 << keys.label_bits) >> keys.bucket_bits) + 1
     idle: SimpleQueue[Scratch] = SimpleQueue()
     for _ in range(workers):
-        idle.put(_scratch(walk, buckets))
+        idle.put(_scratch(len(walk.arcs.start) - 1, origins, buckets))
 
     def run(first: int) -> Reached:
         scratch = idle.get()
@@ -106,22 +112,19 @@ def search(walk: Walk, limit_nm: np.ndarray, *, bucket_nm: int, searches_at_once
         yield from pool.map(run, firsts)
 
 
-def _cut_keys(walk: Walk, limit_nm: np.ndarray, bucket_nm: int) -> Keys:
+def _cut_keys(walk: Walk, limit_nm: np.ndarray, longest_nm: int, bucket_nm: int) -> Keys:
     """As many bits as the labels need, the rest for distance; buckets a power of two near `bucket_nm` wide."""
     label_bits = int(walk.starts.nm.max(initial=0)).bit_length()
     limit = int(limit_nm.max(initial=0))
-    longest = max(int(table.nm.max(initial=0)) for table in (walk.gates, walk.arcs, walk.doors, walk.direct))
-    if (limit + longest + 1).bit_length() + label_bits > KEY_BITS:
+    if (limit + longest_nm + 1).bit_length() + label_bits > KEY_BITS:
         raise ValueError(f"a walk of {limit / 1e9:,.0f} m and {label_bits} bits of facility labels do not fit a key")
     return Keys(label_bits, label_bits + max(bucket_nm, limit // MAX_BUCKETS, 1).bit_length())
 
 
-def _scratch(walk: Walk, buckets: int) -> Scratch:
-    nodes, origins = len(walk.arcs.start) - 1, int(walk.doors.to.max(initial=-1)) + 1
-    origins = max(origins, int(walk.direct.to.max(initial=-1)) + 1)
+def _scratch(nodes: int, origins: int, buckets: int) -> Scratch:
     return Scratch(
-        state=np.full((nodes, 2), NEVER),
-        best=np.full(origins, NEVER),
+        state=np.zeros((nodes, 2), dtype=np.int64),
+        best=np.zeros(origins, dtype=np.int64),
         reached=np.empty(origins, dtype=np.int64),
         bucket=np.full(buckets, -1),
     )
@@ -143,15 +146,15 @@ def _reach(walk, limit_nm, first, last, keys, scratch):  # type: ignore[no-untyp
     key = np.empty(1024, dtype=np.int64)
     found = ZERO
     for search in range(first, last):
-        fence = (limit_nm[search] + 1) << keys.label_bits
+        fence = NOWHERE + ((limit_nm[search] + 1) << keys.label_bits)
         size = count = ZERO
         end = starts.start[search + 1]
         for batch in range(starts.start[search], end, ENTRANCES_AT_ONCE):
             for s in range(batch, min(batch + ENTRANCES_AT_ONCE, end)):
-                entrance, label = starts.to[s], starts.nm[s]
-                count = _offer(direct, entrance, label, fence, keys, scratch, count)
+                entrance, from_key = starts.to[s], NOWHERE + starts.nm[s]
+                count = _offer(direct, entrance, from_key, fence, keys, scratch, count)
                 queue = _longer(queue, size, gates.start[entrance + 1] - gates.start[entrance])
-                size = _improve(gates, entrance, label, fence, keys, scratch, queue, size)
+                size = _improve(gates, entrance, from_key, fence, keys, scratch, queue, size)
             b = ZERO
             while b >= 0:
                 b, size = _spread(arcs, b, fence, keys, scratch, queue, size)
@@ -160,7 +163,7 @@ def _reach(walk, limit_nm, first, last, keys, scratch):  # type: ignore[no-untyp
         count = _knock(doors, fence, keys, scratch, queue, size, count)
         origin, key = _longer(origin, found, count), _longer(key, found, count)
         for r in range(count):
-            origin[found + r], key[found + r] = reached[r], best[reached[r]]
+            origin[found + r], key[found + r] = reached[r], best[reached[r]] - NOWHERE
             best[reached[r]] = NEVER
         found += count
         counts[search - first] = count
@@ -174,7 +177,7 @@ def _spread(arcs, b, fence, keys, scratch, queue, size):  # type: ignore[no-unty
     What is added to the bucket in hand is scanned in the same turn.
     """
     state, bucket = scratch.state, scratch.bucket
-    last = (fence - 1) >> keys.bucket_bits
+    last = (fence - 1 - NOWHERE) >> keys.bucket_bits
     while b <= last:
         entry = bucket[b]
         if entry < 0:
@@ -203,8 +206,8 @@ def _improve(links, row, from_key, fence, keys, scratch, queue, size):  # type: 
         old = state[node, 0]
         if key < old and key < fence:
             state[node, 0] = key
-            b = key >> keys.bucket_bits
-            if old >> keys.bucket_bits != b or state[node, 1] == old:
+            b = (key - NOWHERE) >> keys.bucket_bits
+            if (old - NOWHERE) >> keys.bucket_bits != b or state[node, 1] == old:
                 queue[size] = (bucket[b] << 32) | node
                 bucket[b] = size
                 size += 1

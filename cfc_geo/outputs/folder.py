@@ -18,6 +18,7 @@ from pathlib import Path
 from cfc_geo.errors import CfcError, Findings, OutputError
 from cfc_geo.model import Result
 from cfc_geo.outputs import lock, swap
+from cfc_geo.outputs.kept import Kept
 from cfc_geo.outputs.meanwhile import meanwhile
 from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, write_resolved_plan, write_run_record
 from cfc_geo.outputs.tables import csv_tables, write_cells, write_csv
@@ -45,16 +46,17 @@ NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 LITTLE_ROOM_BYTES = 1_000_000
 
 
-def write_result(result: Result, out_dir: Path, lang: str) -> Path:
+def write_result(result: Result, out_dir: Path, lang: str, kept: Kept | None = None) -> Path:
     """Write everything about `result` into `out_dir/<name of the plan file>/` and return that folder.
 
-    An old result there is replaced in one step. Raises `OutputError`, with the folder as it was, if it cannot be
-    written, holds something that this program did not write, or is being written by another run.
+    `kept` is for results of one place, written one after another: what is the same in all is made once, and every byte
+    is as without it. An old result there is replaced in one step. Raises `OutputError`, with the folder as it was, if
+    it cannot be written, holds something that this program did not write, or is being written by another run.
     """
     folder = check_folder(result.plan, out_dir)
     with renewed(folder) as new:
         check_folder(result.plan, out_dir)
-        write_files(result, new, lang)
+        write_files(result, new, lang, kept)
     return folder
 
 
@@ -76,32 +78,42 @@ def renewed(folder: Path) -> Iterator[Path]:
             shutil.rmtree(new, ignore_errors=True)  # what failed or, after the exchange, the old result
 
 
-def write_files(result: Result, folder: Path, lang: str) -> None:
+def write_files(result: Result, folder: Path, lang: str, kept: Kept | None = None) -> None:
     """All files of a result into `folder`, which is empty; `run.json`, which lists the others, comes last."""
     from cfc_geo.outputs.geopackage import write_geopackage
 
-    with meanwhile(lambda: write_pages(result, folder, lang)):
+    if kept is not None:
+        keep_place(result, lang, kept)  # in this process: what the other one makes, it takes along when it ends
+    with meanwhile(lambda: write_pages(result, folder, lang, kept)):
         for name, table in csv_tables(result).items():
             write_csv(table, folder / name)
         write_cells(result, folder / "cells.parquet")
-        write_geopackage(result, folder / "result.gpkg", lang)
+        write_geopackage(result, folder / "result.gpkg", lang, kept)
         write_resolved_plan(result.plan, folder / "plan.resolved.toml")
     write_run_record(result, folder / RUN_RECORD, list(folder.iterdir()))
 
 
-def write_pages(result: Result, folder: Path, lang: str) -> None:
+def write_pages(result: Result, folder: Path, lang: str, kept: Kept | None = None) -> None:
     """What people open: the workbook and the map."""
     from cfc_geo.outputs.workbook import write_workbook
 
     write_workbook(result, folder / "workbook.xlsx", lang)
-    write_map(result, folder / "map.html", lang)
+    write_map(result, folder / "map.html", lang, kept)
 
 
-def write_map(result: Result, path: Path, lang: str) -> None:
+def write_map(result: Result, path: Path, lang: str, kept: Kept | None = None) -> None:
     """The map, one page that needs no other file. Raises `OSError`."""
     from cfc_geo.outputs.maps import draw_map
 
-    path.write_text(draw_map(result, lang), encoding="utf-8", newline="\n")
+    path.write_text(draw_map(result, lang, kept), encoding="utf-8", newline="\n")
+
+
+def keep_place(result: Result, lang: str, kept: Kept) -> None:
+    """Load what writes pages, and make what the map of `result` has in common with others of the place."""
+    from cfc_geo.outputs import maps, workbook
+
+    workbook.load_writer()
+    maps.keep_place(result, lang, kept)
 
 
 def write_file(content: bytes, name: str, folder: Path) -> Path:

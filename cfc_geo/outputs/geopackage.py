@@ -18,10 +18,14 @@ import shapely
 from cfc_geo import catalog
 from cfc_geo.inputs.gdal_guard import load_pyogrio
 from cfc_geo.model import Result
+from cfc_geo.outputs.kept import Kept
 from cfc_geo.tables import STREET_COLUMNS, UNIT_COLUMNS, children_column
 
 FIXED_DATE = "2000-01-01T00:00:00.000Z"
 """Stands where GDAL would write the time of writing: equal results have equal bytes."""
+
+KEPT_LAYERS = {"streets"}
+"""Layers that no figure of a result changes."""
 
 TYPE_NAMES = {
     0: "Point",
@@ -52,8 +56,12 @@ def units_layer(result: Result) -> gpd.GeoDataFrame:
     return units[[*UNIT_COLUMNS, *figures.columns, "geometry"]]
 
 
-def write_geopackage(result: Result, path: Path, lang: str) -> None:
-    """Write all layers. Raises `OSError`, also where GDAL's own error says less, and where a layer came out short."""
+def write_geopackage(result: Result, path: Path, lang: str, kept: Kept | None = None) -> None:
+    """Write all layers. Raises `OSError`, also where GDAL's own error says less, and where a layer came out short.
+
+    First come all layers, without features but for the streets; that file is the same for every result on the same
+    streets, and `kept` for the next. Then come the other layers' features.
+    """
     pyogrio = load_pyogrio()
     from pyogrio.errors import (
         CRSError,
@@ -67,8 +75,15 @@ def write_geopackage(result: Result, path: Path, lang: str) -> None:
     tables = layers(result)
     try:
         with _settings():
-            for name, table in tables.items():
-                _write_layer(table, path, name, lang)
+            arrows = {name: _arrow(table, lang) for name, table in tables.items() if name not in KEPT_LAYERS}
+            schemas = tuple((name, arrow.schema, kind) for name, (arrow, kind) in arrows.items())
+            begun = (kept or Kept())(
+                "geopackage", [result.study.streets], (lang, schemas), lambda: _begin(tables, arrows, path, lang)
+            )
+            if not path.exists():
+                path.write_bytes(begun)
+            for name, (arrow, kind) in arrows.items():
+                _write_layer(arrow, kind, path, name, tables[name].crs)
         counts = {name: pyogrio.read_info(path, layer=name)["features"] for name in tables}
     except (CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
         full = "disk is full" in str(error)
@@ -96,7 +111,16 @@ def _suffix(band: object) -> str:
     return str(band).replace("-", "_")
 
 
-def _write_layer(table: gpd.GeoDataFrame, path: Path, layer: str, lang: str) -> None:
+def _begin(tables: dict[str, gpd.GeoDataFrame], arrows: dict[str, tuple[Any, str]], path: Path, lang: str) -> bytes:
+    """A file with all layers, but only those of `KEPT_LAYERS` filled."""
+    for name, table in tables.items():
+        arrow, kind = arrows[name] if name in arrows else _arrow(table, lang)
+        _write_layer(arrow if name in KEPT_LAYERS else arrow.slice(0, 0), kind, path, name, table.crs)
+    return path.read_bytes()
+
+
+def _arrow(table: gpd.GeoDataFrame, lang: str) -> tuple[Any, str]:
+    """A layer as an Arrow table whose fields are described, and the type of its shapes."""
     import pyarrow as pa
 
     plain = table.assign(
@@ -105,14 +129,20 @@ def _write_layer(table: gpd.GeoDataFrame, path: Path, layer: str, lang: str) -> 
     shapes = _of_one_type(table.geometry)
     plain = plain.set_geometry(shapes)
     arrow = pa.table(plain.to_arrow(index=False, geometry_encoding="WKB"))
+    schema = pa.schema([_described(field, lang) for field in arrow.schema])
+    return pa.Table.from_arrays(arrow.columns, schema=schema), _type_of_layer(shapes)
+
+
+def _write_layer(arrow: Any, kind: str, path: Path, layer: str, crs: Any) -> None:
+    """Add features of one kind of shape to a layer, which is made where it is not there."""
     load_pyogrio().write_arrow(
-        pa.Table.from_arrays(arrow.columns, schema=pa.schema([_described(field, lang) for field in arrow.schema])),
+        arrow,
         path,
         layer=layer,
         driver="GPKG",
-        geometry_name=table.geometry.name,
-        geometry_type=_type_of_layer(shapes),
-        crs=table.crs.to_string(),
+        geometry_name="geometry",
+        geometry_type=kind,
+        crs=crs.to_string(),
         append=path.exists(),
     )
 

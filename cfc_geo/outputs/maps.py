@@ -31,6 +31,8 @@ from pyproj import Transformer
 from cfc_geo import catalog
 from cfc_geo.errors import Finding
 from cfc_geo.model import Result, Source
+from cfc_geo.outputs.edits import edit_lines
+from cfc_geo.outputs.kept import Kept
 from cfc_geo.outputs.provenance import shown_findings, shown_sources
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ALL_UNITS, STATUSES, children_column
@@ -113,12 +115,21 @@ DROPPED = ("jquery", "bootstrap", "awesome-markers", "fontawesome", "leaflet.awe
 LANG_TAGS = {"zh": "zh-CN", "en": "en"}
 
 
-def draw_map(result: Result, lang: str) -> str:
-    """The map of `result` as one HTML page in `lang` ('zh' or 'en'). The same result gives the same text."""
-    basemap = _basemap(result.plan)
+def draw_map(result: Result, lang: str, kept: Kept | None = None) -> str:
+    """The map of `result` as one HTML page in `lang` ('zh' or 'en'). The same result gives the same text.
+
+    `kept` holds what the maps of the same place have in common (`keep_place`).
+    """
+    basemap, frame, kept = _basemap(result.plan), _frame(result), kept or Kept()
+    page = _page(frame, basemap, lang, kept)
+    return page.replace("</body>", _data_block(_payload(result, frame, basemap, lang, kept)) + "</body>", 1)
+
+
+def keep_place(result: Result, lang: str, kept: Kept) -> None:
+    """Make what the map of `result` has in common with those of other results for the place."""
     frame = _frame(result)
-    page = _sealed(_inlined(_shell(frame.centre), lang), basemap["hosts"])
-    return page.replace("</body>", _data_block(_payload(result, frame, basemap, lang)) + "</body>", 1)
+    _page(frame, _basemap(result.plan), lang, kept)
+    _ground(result, frame, kept)
 
 
 # ------------------------------------------------------------------------------------------------ from metres to page
@@ -269,9 +280,21 @@ def _first_points(shapes: np.ndarray) -> np.ndarray:
 # -------------------------------------------------------------------------------------------------------- the payload
 
 
-def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str) -> dict[str, Any]:
+def _ground(result: Result, frame: Frame, kept: Kept) -> dict[str, dict[str, Any]]:
+    """What the page shows of a place whatever the answers are: units, streets and backdrop, by key of the payload."""
+    study = result.study
+    place = (study.crs, frame.west, frame.north, frame.step)
+    return {
+        "units": kept("map.units", [study.units], place, lambda: _units(result, frame)),
+        "streets": kept("map.streets", [study.streets], place, lambda: _streets(result, frame)),
+        "backdrop": kept("map.backdrop", [study.backdrop], place, lambda: _backdrop(result, frame)),
+    }
+
+
+def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str, kept: Kept) -> dict[str, Any]:
     """Everything the page shows, as plain values."""
     plan, study = result.plan, result.study
+    ground = _ground(result, frame, kept)
     return {
         "lang": LANG_TAGS[lang],
         "words": {key: entry[lang] for key, entry in _words().items()},
@@ -285,13 +308,14 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
         "baskets": {band: list(kinds) for band, kinds in result.baskets.items()},
         "statuses": list(STATUSES),
         "figures": _packed_text(_figures(result)),
-        "units": _units(result, frame),
+        "units": ground["units"],
         "cells": _cells(result, frame),
         "facilities": _facilities(result, frame),
         "entrances": _entrances(result, frame),
-        "streets": _streets(result, frame),
-        "backdrop": _backdrop(result, frame),
+        "streets": ground["streets"],
+        "backdrop": ground["backdrop"],
         "sources": [_source(source, lang) for source in shown_sources(result.study.sources)],
+        "edits": edit_lines(result, lang),
         "assumptions": _assumptions(plan, basemap, lang),
         "warnings": _warnings(shown_findings(result.findings), lang),
         "basemap": basemap,
@@ -451,6 +475,7 @@ def _facilities(result: Result, frame: Frame) -> dict[str, Any]:
     areas = np.flatnonzero(shapely.get_dimensions(shapes) == 2)
     points = frame.steps(shapely.get_coordinates(shapely.point_on_surface(shapes))) if len(shapes) else shapes
     units = pd.Index(result.study.units["unit_id"])
+    edited = [target for edit in result.plan.edits for kind, target in edit.targets() if kind == "facility"]
     return {
         "id": _texts(table["facility_id"]),
         "name": _texts(table["name"]),
@@ -461,6 +486,7 @@ def _facilities(result: Result, frame: Frame) -> dict[str, Any]:
         "entrances": [_number(value, 0) for value in table["entrances"]],
         "evidence": _texts(table["evidence"]),
         "attached": table["snap_m"].notna().astype(int).tolist(),
+        "edited": table["facility_id"].isin(edited).astype(int).tolist(),
         "at": points.tolist(),
         "areas": areas.tolist(),
         "shapes": _packed_shapes(shapes[areas], frame),
@@ -592,6 +618,14 @@ def _number(value: Any, digits: int) -> float | int | None:
 
 
 # ----------------------------------------------------------------------------------------------------------- the page
+
+
+def _page(frame: Frame, basemap: Mapping[str, Any], lang: str, kept: Kept) -> str:
+    """The finished page, without data."""
+    hosts = tuple(basemap["hosts"])
+    return kept(
+        "map.page", [], (frame.centre, lang, hosts), lambda: _sealed(_inlined(_shell(frame.centre), lang), hosts)
+    )
 
 
 def _shell(centre: tuple[float, float]) -> str:

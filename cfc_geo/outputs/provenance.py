@@ -17,6 +17,7 @@ import numpy as np
 from cfc_geo import catalog
 from cfc_geo.errors import Finding
 from cfc_geo.model import Result, Source
+from cfc_geo.outputs.edits import scenario_record
 from cfc_geo.plan import Plan
 from cfc_geo.questions.audit import exceeds, limits_set
 
@@ -51,6 +52,7 @@ def run_record(result: Result) -> dict[str, Any]:
     return {
         "program": PROGRAM,
         "plan": {"name": result.plan.name, "why": result.plan.why, "file": result.plan.file.name},
+        **({"scenario": scenario_record(result)} if result.plan.edits else {}),
         "versions": versions(),
         "inputs": [asdict(source) for source in shown_sources(result.study.sources)],
         "settings": settings(result),

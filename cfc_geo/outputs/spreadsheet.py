@@ -48,6 +48,10 @@ NUMBER_FORMATS = ("#,##0", "#,##0.0", "#,##0.00", "0.0%")
 HEADER_COLOUR, RULE_COLOUR = "#E8EEF4", "#B8C4D0"
 
 
+Shown = dict[str, list[str]]
+"""Column → its values as text; "" where there is none."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """One table of a workbook. `file` holds the whole of it if it does not fit; `frozen` columns stay in view."""
@@ -119,23 +123,27 @@ class Pen:
             message = _say("sheet.too_long", self.lang, rows=len(sheet.table), file=sheet.file)
             page.write_string(0, 0, message, self.plain)
             return
-        widths = [self._width(sheet.table[name]) for name in sheet.table.columns]
+        shown = _shown(sheet.table)
+        widths = [self._width(name, shown[name]) for name in sheet.table.columns]
         for position, width in enumerate(widths):
             page.set_column(position, position, width)
-        self.table(page, sheet.table, 0, widths)
+        self._fill(page, sheet.table, shown, 0, widths)
         page.freeze_panes(1, sheet.frozen)
         page.repeat_rows(0)
         page.autofilter(0, 0, max(len(sheet.table), 1), len(sheet.table.columns) - 1)
 
     def table(self, page: Any, table: pd.DataFrame, row: int, widths: Sequence[float]) -> int:
         """`table` with its headings from `row` down, in columns of these widths; returns the first row below it."""
+        return self._fill(page, table, _shown(table), row, widths)
+
+    def _fill(self, page: Any, table: pd.DataFrame, shown: Shown, row: int, widths: Sequence[float]) -> int:
         for position, name in enumerate(table.columns):
             page.write_string(row, position, self._heading(name), self.header)
         if any("\n" in self._heading(name) for name in table.columns):
             page.set_row(row, 2 * LINE_HEIGHT + 2)
         for position, name in enumerate(table.columns):
-            self._column(page, row + 1, position, table[name], table)
-        wrapped = [(widths[n], table[name]) for n, name in enumerate(table.columns) if name in PROSE]
+            self._column(page, row + 1, position, name, table, shown)
+        wrapped = [(widths[n], shown[name]) for n, name in enumerate(table.columns) if name in PROSE]
         for number, lines in enumerate(_lines_needed(wrapped), start=row + 1):
             if lines > 1:
                 page.set_row(number, lines * LINE_HEIGHT)
@@ -169,23 +177,23 @@ class Pen:
             row += 1
         return row
 
-    def _column(self, page: Any, row: int, position: int, values: pd.Series, table: pd.DataFrame) -> None:
-        unit = catalog.column(str(values.name)).unit
+    def _column(self, page: Any, row: int, position: int, name: str, table: pd.DataFrame, shown: Shown) -> None:
+        unit = catalog.column(name).unit
         if unit == "":
-            style = self.prose if values.name in PROSE else self.plain
-            for number, value in enumerate(map(text, values), start=row):
+            style = self.prose if name in PROSE else self.plain
+            for number, value in enumerate(shown[name], start=row):
                 if value:
                     page.write_string(number, position, _cut(value), style)
             return
         if unit == "own":
-            quantities = [(figure(*value), value.unit) for value in values]
-            cells = [(shown, _number_format([shown], unit)) for shown, unit in quantities]
+            codes = [
+                _number_format([[value]], quantity.unit)
+                for value, quantity in zip(shown[name], table[name], strict=True)
+            ]
         else:
-            shown = [figure(value, unit) for value in values]
-            alike = [table[name] for name in table.columns if unit == "children" == catalog.column(name).unit]
-            common = _number_format([figure(value, unit) for column in alike or [values] for value in column], unit)
-            cells = [(value, common) for value in shown]
-        for number, (value, code) in enumerate(cells, start=row):
+            alike = [shown[other] for other in shown if unit == "children" == catalog.column(other).unit]
+            codes = [_number_format(alike or [shown[name]], unit)] * len(shown[name])
+        for number, (value, code) in enumerate(zip(shown[name], codes, strict=True), start=row):
             if value:
                 page.write_number(number, position, float(value), self.numbers[code])
 
@@ -195,17 +203,12 @@ class Pen:
         heading: str = getattr(column, self.lang)
         return _say("heading_unit", self.lang, heading=heading, unit=unit) if unit else heading
 
-    def _width(self, values: pd.Series) -> float:
+    def _width(self, name: str, shown: Sequence[str]) -> float:
         """As wide as the heading with its filter button and the first rows ask for, within bounds."""
-        unit = catalog.column(str(values.name)).unit
-        shown = values.iloc[:MEASURED_ROWS]
-        if unit == "own":
-            texts = [figure(*value) for value in shown]
-        else:
-            texts = [text(value) for value in shown] if unit == "" else [figure(value, unit) for value in shown]
-        heading = max(map(display_width, self._heading(str(values.name)).split("\n")))
-        widest = max([heading + 4, TO_FILL_IN.get(str(values.name), 0), *(display_width(value) + 3 for value in texts)])
-        return min(max(widest, NARROWEST), WIDEST_TEXT if values.name in PROSE else WIDEST)
+        heading = max(map(display_width, self._heading(name).split("\n")))
+        rows = set(shown[:MEASURED_ROWS])
+        widest = max([heading + 4, TO_FILL_IN.get(name, 0), *(display_width(value) + 3 for value in rows)])
+        return min(max(widest, NARROWEST), WIDEST_TEXT if name in PROSE else WIDEST)
 
     def _set_page(self, page: Any) -> None:
         page.set_landscape()
@@ -217,16 +220,30 @@ class Pen:
 
 def display_width(value: str) -> int:
     """Width in half-width characters: a Chinese character takes two."""
+    if value.isascii():
+        return len(value)
     return sum(2 if unicodedata.east_asian_width(mark) in "WFA" else 1 for mark in value)
 
 
-def _number_format(shown: Sequence[str], unit: str) -> str:
+def _shown(table: pd.DataFrame) -> Shown:
+    """Column → its values as they are written."""
+    shown = {}
+    for name in map(str, table.columns):
+        unit, values = catalog.column(name).unit, table[name].tolist()
+        if unit == "own":
+            shown[name] = [figure(*value) for value in values]
+        else:
+            shown[name] = [text(value) for value in values] if unit == "" else [figure(value, unit) for value in values]
+    return shown
+
+
+def _number_format(columns: Sequence[Sequence[str]], unit: str) -> str:
     """How figures look: whole if all of them are, else with one decimal (the cell holds what the CSV file does)."""
     if unit == "share":
         return "0.0%"
     if unit == "m/s":
         return "#,##0.00"
-    whole = all(float(value).is_integer() for value in shown if value)
+    whole = all(float(value).is_integer() for shown in columns for value in shown if value)
     return "#,##0" if whole else "#,##0.0"
 
 
@@ -236,9 +253,9 @@ def _lines(value: str, width: float) -> int:
     return 1 if needed <= width - 3 else math.ceil(needed / (0.97 * width - 1))
 
 
-def _lines_needed(columns: Sequence[tuple[float, pd.Series]]) -> list[int]:
+def _lines_needed(columns: Sequence[tuple[float, Sequence[str]]]) -> list[int]:
     """For every row, the lines its longest text takes; `columns` are (width, texts)."""
-    lines = [[_lines(text(value), width) for value in values] for width, values in columns]
+    lines = [[_lines(value, width) for value in values] for width, values in columns]
     return [min(max(row), MAX_LINES) for row in zip(*lines, strict=True)]
 
 

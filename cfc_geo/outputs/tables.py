@@ -13,13 +13,14 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.model import Result
+from cfc_geo.outputs.edits import edits_table
 
 BOM = "\ufeff"
 """Tells Excel and WPS that a CSV file is UTF-8."""
 
 DECIMALS = {"share": 4, "m": 1, "km": 2, "min": 1, "m/s": 2}
 """Fixed decimals by unit; `COUNTED` units have up to `COUNT_DECIMALS`, trailing zeros cut off."""
-COUNTED = ("children", "places", "count")
+COUNTED = ("children", "places", "count", "cost")
 COUNT_DECIMALS = 3
 
 FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
@@ -27,13 +28,15 @@ FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def csv_tables(result: Result) -> dict[str, pd.DataFrame]:
-    """File name → table, for every table that is written as CSV; the review table only if somebody has to look."""
+    """File name → table, for every table that is written as CSV; the review table only if somebody has to look, the
+    edits only of a scenario."""
     review = {"review.csv": result.study.review} if len(result.study.review) else {}
     return {
         "coverage.csv": result.coverage_by_unit,
         "circle.csv": result.circle_by_unit,
         "facilities.csv": pd.DataFrame(result.facilities.drop(columns="geometry")),
         **review,
+        **({"edits.csv": edits_table(result)} if result.plan.edits else {}),
     }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.model import Result
+from cfc_geo.outputs.edits import readable_edits
 from cfc_geo.outputs.geopackage import layers
 from cfc_geo.outputs.provenance import assumed, shown_findings, shown_sources, speed_record, versions
 from cfc_geo.outputs.spreadsheet import Pen, Quantity, Sheet, readable, workbook_bytes
@@ -16,6 +17,11 @@ from cfc_geo.outputs.tables import csv_tables, text
 from cfc_geo.questions.audit import limits_set
 
 ABOUT_WIDTHS = (26, 40, 20, 50, 24, 30, 16)
+
+
+def load_writer() -> None:
+    """Import the library that writes workbooks, ahead of the processes that need it."""
+    import xlsxwriter  # noqa: F401
 
 
 def write_workbook(result: Result, path: Path, lang: str) -> None:
@@ -37,7 +43,11 @@ def sheets(result: Result, lang: str) -> list[Sheet]:
         file = f"{name}.csv"
         return Sheet(_say("sheet." + name, lang), readable(tables[file], lang), file, frozen)
 
+    edits = (
+        [Sheet(_say("sheet.edits", lang), readable_edits(result, lang), "edits.csv", 3)] if result.plan.edits else []
+    )
     return [
+        *edits,
         result_sheet("coverage", 2),
         result_sheet("circle", 2),
         result_sheet("facilities", 1),
@@ -94,11 +104,12 @@ def dictionary_table(result: Result, lang: str) -> pd.DataFrame:
 
 def written_columns(result: Result, lang: str) -> dict[str, list[str]]:
     """Where tables are written, in words → their columns."""
-    in_layer = {name: _say("dictionary.inside", lang, file="result.gpkg", layer=name) for name in layers(result)}
+    tables = layers(result)
+    in_layer = {name: _say("dictionary.inside", lang, file="result.gpkg", layer=name) for name in tables}
     join = _say("dictionary.and", lang)
     places = {file: list(table.columns) for file, table in csv_tables(result).items()}
     places[join.join(["cells.parquet", in_layer["cells"]])] = list(result.cells.columns)
-    places |= {in_layer[name]: list(layer.columns) for name, layer in layers(result).items() if name != "cells"}
+    places |= {in_layer[name]: list(layer.columns) for name, layer in tables.items() if name != "cells"}
     return {place: [str(name) for name in columns] for place, columns in places.items()}
 
 

@@ -6,13 +6,13 @@ a share of nothing.
 
 from collections.abc import Iterable, Mapping
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 
 from cfc_geo import catalog
 from cfc_geo.blocks import AuditLimits
+from cfc_geo.catalog import Norm
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.units import home_points
 from cfc_geo.inputs.walkable import WITHOUT_CARS
@@ -25,6 +25,8 @@ Audit = dict[str, float]
 
 FATES = ("placed", "outside_units", "on_no_land")
 """What becomes of a person in the file; a fate that the population reader does not know of befell nobody."""
+BY_EDITS = "by_edits"
+"""How many people more the edits of a scenario make than there are in the file."""
 CLOSES = 1e-9
 """An account closes if what it leaves over is at most this share of the whole: sums of fractions round."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
@@ -44,21 +46,32 @@ LIMITS = {
 
 def audit_data(study: Study, network: Network, attachment: Attachment, *, reach_m: float) -> Audit:
     """What can be measured before any walk is. `reach_m` is the longest walk the plan asks about."""
+    return audit_ground(study, network, attachment, reach_m) | audit_facilities(study, network, attachment)
+
+
+def audit_ground(study: Study, network: Network, attachment: Attachment, reach_m: float) -> Audit:
+    """What can be measured of people and streets, whatever the facilities are."""
     return {
         **study.audit,
         **close_account(study.audit),
         "children_in_parent_only": float(_children(study)[_in_parent_only(study)].sum()),
         **_homes(study, network, attachment),
-        **_facilities(study, network, attachment),
         **_streets(study, network),
         **_street_edge(study, reach_m),
     }
 
 
 def audit_answers(
-    study: Study, coverage: Coverage, coverage_by_unit: pd.DataFrame, circle_by_unit: pd.DataFrame
+    study: Study,
+    coverage: Coverage,
+    coverage_by_unit: pd.DataFrame,
+    circle_by_unit: pd.DataFrame,
+    border_m: np.ndarray,
 ) -> Audit:
-    """What the answers leave open: shares of children unknown, and gaps that a facility beyond the border may fill."""
+    """What the answers leave open: shares of children unknown, and gaps that a facility beyond the border may fill.
+
+    `border_m`: `metres_to_border`.
+    """
     whole = coverage_by_unit[coverage_by_unit["unit_id"] == ALL_UNITS]
     unknown = {
         f"unknown_{kind}_share": _unknown_share(rows["unknown"].sum(skipna=False), rows["children"].sum(skipna=False))
@@ -68,14 +81,14 @@ def audit_answers(
         unknown[f"unknown_{row.kind}_{_part(row.band)}_share"] = _unknown_share(row.unknown, row.children)
     for row in circle_by_unit[circle_by_unit["unit_id"] == ALL_UNITS].itertuples():
         unknown[f"unknown_circle_{_part(row.band)}_share"] = _unknown_share(row.unknown, row.children)
-    return {**unknown, **_gaps_near_border(study, coverage)}
+    return {**unknown, **_gaps_near_border(study, coverage, border_m)}
 
 
 def close_account(counted: Mapping[str, float]) -> Audit:
     """Who the fates leave over, by band, of residents and of all children; totals of children.
 
-    `counted` holds `<column>_in_file` and `<column>_<fate>`; nothing is said of what it does not count. The difference
-    is 0 where it is rounding (`CLOSES`).
+    `counted` holds `<column>_in_file`, `_by_edits` (how many more edits make) and `<column>_<fate>`; nothing is said of
+    what it does not count. The difference is 0 where it is rounding (`CLOSES`).
     """
     bands = [column for column in children_columns() if f"{column}_in_file" in counted]
     known = [column for column in (*bands, "residents") if f"{column}_in_file" in counted]
@@ -84,7 +97,7 @@ def close_account(counted: Mapping[str, float]) -> Audit:
         return closed
     totals = {
         f"children_{part}": float(sum(counted[f"{column}_{part}"] for column in bands))
-        for part in ("in_file", *FATES)
+        for part in ("in_file", BY_EDITS, *FATES)
         if all(f"{column}_{part}" in counted for column in bands)
     }
     totals["children_unaccounted"] = float(sum(closed[f"{column}_unaccounted"] for column in bands))
@@ -137,7 +150,7 @@ def warn_of_children_in_parent_only(study: Study, file: str) -> Findings:
 
 
 def _left_over(counted: Mapping[str, float], column: str) -> float:
-    in_file = counted[f"{column}_in_file"]
+    in_file = counted[f"{column}_in_file"] + counted.get(f"{column}_{BY_EDITS}", 0.0)
     left = in_file - sum(counted.get(f"{column}_{fate}", 0.0) for fate in FATES)
     return 0.0 if abs(left) <= CLOSES * abs(in_file) else float(left)
 
@@ -179,7 +192,7 @@ def _homes(study: Study, network: Network, attachment: Attachment) -> Audit:
     }
 
 
-def _facilities(study: Study, network: Network, attachment: Attachment) -> Audit:
+def audit_facilities(study: Study, network: Network, attachment: Attachment) -> Audit:
     """Facilities by what is wrong with them, in all and by kind."""
     kind = study.facilities["kind"].to_numpy()
     faults = _facility_faults(study, network, attachment)
@@ -285,13 +298,9 @@ def _street_edge(study: Study, reach_m: float) -> Audit:
     }
 
 
-def _gaps_near_border(study: Study, coverage: Coverage) -> Audit:
+def _gaps_near_border(study: Study, coverage: Coverage, border_m: np.ndarray) -> Audit:
     """By kind, children counted as a gap who live nearer to the border of the place than the limit, in a straight line,
     while no facility of the kind is listed beyond that border: one that is there may serve them."""
-    if not coverage.norms:
-        return {}
-    furthest_m = max(norm.limit_m for norm in coverage.norms.values())
-    border_m = _to_border(study.units, home_points(study.origins), furthest_m)
     beyond = set(study.facilities.loc[study.facilities["unit_id"] == "", "kind"])
     found = {}
     for kind in coverage.status.columns:
@@ -304,9 +313,10 @@ def _gaps_near_border(study: Study, coverage: Coverage) -> Audit:
     return found
 
 
-def _to_border(units: gpd.GeoDataFrame, points: np.ndarray, furthest_m: float) -> np.ndarray:
-    """Metres from each point to the outer outline of all units together; infinite beyond `furthest_m`."""
-    whole = shapely.union_all(units.geometry.to_numpy())
+def metres_to_border(study: Study, norms: Mapping[str, Norm]) -> np.ndarray:
+    """Metres from each origin to the outer outline of all units together; infinite beyond the longest limit."""
+    points, furthest_m = home_points(study.origins), max(norm.limit_m for norm in norms.values())
+    whole = shapely.union_all(study.units.geometry.to_numpy())
     corners, ring = shapely.get_coordinates(shapely.get_exterior_ring(shapely.get_parts(whole)), return_index=True)
     sides = np.stack([corners[:-1], corners[1:]], axis=1)[ring[:-1] == ring[1:]]
     (point, _), metres = shapely.STRtree(shapely.linestrings(sides)).query_nearest(

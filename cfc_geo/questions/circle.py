@@ -66,4 +66,5 @@ def sum_circle(
 
 def _is(coverage: Coverage, basket: tuple[str, ...], status: str) -> np.ndarray:
     """Origin × item of the basket: has it this status?"""
-    return np.column_stack([coverage.status[kind].to_numpy() == status for kind in basket])
+    code = STATUSES.index(status)
+    return np.column_stack([coverage.status[kind].cat.codes.to_numpy() == code for kind in basket])

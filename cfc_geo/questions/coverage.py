@@ -42,8 +42,10 @@ def measure_coverage(nearest: NearestCosts, study: Study, norms: dict[str, Norm]
     status = pd.DataFrame(
         {kind: pd.Categorical.from_codes(codes[:, i], STATUSES) for i, kind in enumerate(kinds)}, nearest.metres.index
     )
-    ids = np.append(nearest.facility_ids.astype(object), "")
-    nearest_id = pd.DataFrame(ids[nearest.facility.to_numpy()], nearest.metres.index, kinds)
+    named = {kind: np.append(nearest.facility_ids[kind].astype(object), "") for kind in kinds}
+    nearest_id = pd.DataFrame(
+        {kind: named[kind][nearest.facility[kind].to_numpy()] for kind in kinds}, nearest.metres.index, dtype=object
+    )
     return Coverage(status, nearest.metres, nearest_id, {kind: norms[kind] for kind in kinds})
 
 

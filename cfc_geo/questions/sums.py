@@ -84,6 +84,8 @@ def stacked(blocks: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFram
 
     A block maps columns to one value a unit, or to one value for all.
     """
+    if not blocks:
+        return pd.DataFrame(columns=list(columns))
     rows = len(blocks[0]["unit_id"])
     table = {name: np.stack([np.broadcast_to(block[name], rows) for block in blocks], axis=1) for name in columns}
     return pd.DataFrame({name: values.ravel() for name, values in table.items()})

@@ -15,7 +15,7 @@ var cfc = (function () {
     status: ["#86bcc6", "#f4bf88", "#cdc8bf"],
     hatch: [null, "#c0661b", "#97918a"],
     paper: "#f3f1ec", water: "#c3d9e4", green: "#d7e4cb", building: "#e3ded4", rail: "#a39d95",
-    street: "#ffffff", casing: "#cdc7bc", path: "#b9b1a4", unit: "#4a4458", ink: "#1f2a30",
+    street: "#ffffff", casing: "#cdc7bc", path: "#b9b1a4", unit: "#4a4458", ink: "#1f2a30", edited: "#b3126b",
   };
 
   const SHAPES = {
@@ -432,6 +432,7 @@ var cfc = (function () {
       const kind = data.kinds[facilities.kind[facility]];
       paintSymbol(ctx, kind, view.a * x + view.bx, view.a * y + view.by, size, facilities.attached[facility]);
       drawn.facilities[facility] = 1;
+      if (facilities.edited[facility]) paintRing(ctx, view.a * x + view.bx, view.a * y + view.by, size * 1.7);
       if (selected && selected.what === "facility" && selected.index === facility) {
         ctx.beginPath();
         ctx.arc(view.a * x + view.bx, view.a * y + view.by, size * 1.9, 0, 7);
@@ -440,6 +441,20 @@ var cfc = (function () {
         ctx.stroke();
       }
     });
+  }
+
+  /* A broken ring around what an edit of the scenario adds or changes. */
+  function paintRing(ctx, x, y, radius) {
+    ctx.beginPath();
+    ctx.arc(x, y, radius, 0, 7);
+    ctx.lineWidth = 4;
+    ctx.strokeStyle = "#fff";
+    ctx.stroke();
+    ctx.setLineDash([4, 2.5]);
+    ctx.lineWidth = 2;
+    ctx.strokeStyle = COLOURS.edited;
+    ctx.stroke();
+    ctx.setLineDash([]);
   }
 
   function symbolSize(zoom) {
@@ -688,6 +703,9 @@ var cfc = (function () {
     if (pale() && shown.cells) entries.push(["pale", words.no_children]);
     if (shown.units && units.count) entries.push(["unit", shown.level ? words.unit_line + " · " + shown.level : words.unit_line]);
     if (shown.entrances && shapes.entrances.x.length) entries.push(["entrance", words.entrance]);
+    if (shown.facilities && data.facilities.edited.some((edited, facility) => edited && visibleFacility(facility))) {
+      entries.push(["edited", words.edited]);
+    }
     if (shown.ground) for (const theme of ["water", "green"]) if (data.backdrop[theme].rows) entries.push([theme, words[theme]]);
     if (shown.streets && backdrop.rail.lines.count) entries.push(["rail", words.rail]);
     $("lines").replaceChildren(...entries.map(([name, text]) =>
@@ -775,7 +793,7 @@ var cfc = (function () {
   function fillNotes() {
     const list = (name, lines) => lines.length ? [make("div", { className: name },
       make("h2", {}, words[name]), make("ul", {}, ...lines.map((line) => make("li", {}, line))))] : [];
-    const lists = [...list("assumptions", data.assumptions), ...list("warnings", data.warnings)];
+    const lists = [...list("edits", data.edits), ...list("assumptions", data.assumptions), ...list("warnings", data.warnings)];
     $("notes").lastElementChild.append(...lists);
     $("notes").hidden = !lists.length;
   }
