@@ -57,7 +57,7 @@ def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) ->
     for number, plan in enumerate(plans, start=1):
         if first is not None and not _reads_the_same(first.plan, plan):
             first = None
-        result, steps = _answer(plan, first, Clock(progress))
+        result, steps = answer_plan(plan, first, Clock(progress))
         asked_again = any(_reads_the_same(plan, later) for later in plans[number:])
         first = (first or steps) if asked_again else None
         del steps  # no more is held than the next plan needs
@@ -65,7 +65,8 @@ def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) ->
         del result
 
 
-def _answer(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Result, "Steps"]:
+def answer_plan(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Result, "Steps"]:
+    """One plan's result, and its steps for those that take over from it; `first` reads the same (`run_plans`)."""
     with clock("read"):
         read = read_study(plan) if first is None else _as_read_by(plan, first)
         study = apply_edits(read, plan)
@@ -171,7 +172,7 @@ class Clock:
 
 # ------------------------------------------------------------------------------------------------ what plans share
 
-UNREAD = {"name", "why", "map", "audit", "edits", "cost", "cost_unit"}
+UNREAD = {"name", "why", "map", "audit", "siting", "edits", "cost", "cost_unit"}
 """Keys of a plan that no step asks for before its edits are applied to what its files say."""
 
 
