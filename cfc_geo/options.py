@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,9 @@ def ask_of(given: dict[str, Any], lang: str) -> "Ask":
     def refuse(key: str, **values: Any) -> None:
         raise click.UsageError(catalog.word(f"cli.site.{key}", lang, **values))
 
+    for name, value in given.items():
+        if isinstance(value, float) and not isfinite(value):
+            refuse("not_finite", name=f"--{name.replace('_', '-')}")
     kind = catalog.kinds().get(given["kind"])
     if kind is None:
         refuse("no_such_kind", name=given["kind"], kinds=", ".join(catalog.kinds()))

@@ -209,7 +209,6 @@ def _candidates(plan: Plan, ask: Ask, study: Study, findings: Findings) -> gpd.G
         found = read_candidates(ask.candidates, file, study, study_area(plan, study.units), findings)
     if found.empty and not findings.errors:
         findings.error("candidates.none", ask.candidates.file if ask.candidates else "")
-    findings.raise_errors(DataError)
     return found
 
 
@@ -393,7 +392,8 @@ def _why_not(plan: Plan, ask: Ask, problem: SitingProblem, study: Study) -> Find
         findings.error("site.required_many", file, count=why.required_count, sites=ask.sites)
     if ask.budget is not None and why.required_cost > ask.budget:
         findings.error("site.required_dear", file, cost=why.required_cost, budget=ask.budget)
-    _tell_unreached(why, problem, study, file, findings)
+    if ask.objective not in FAR_OBJECTIVES:
+        _tell_unreached(why, problem, study, file, findings)
     _tell_least(why, ask, file, findings)
     if not findings.errors:
         findings.error("site.infeasible", file, existing=len(ids))
@@ -410,7 +410,14 @@ def _tell_unreached(why: Explanation, problem: SitingProblem, study: Study, file
         most = by_unit.sum().sort_values(ascending=False).head(5)
         shown = [f"{names[unit]} {children:,.0f}" for unit, children in most.items() if children > 0]
         percent = 100 * lost / float(problem.children.sum())
-        findings.error("site.unreached", file, children=lost, percent=percent, limit_m=problem.limit_m, units=shown)
+        findings.error(
+            "site.unreached",
+            file,
+            children=round(lost, 1),
+            percent=round(percent, 1),
+            limit_m=problem.limit_m,
+            units=shown,
+        )
 
 
 def _tell_least(why: Explanation, ask: Ask, file: str, findings: Findings) -> None:

@@ -41,19 +41,21 @@ def scenario_text(siting: Siting, path: Path, lang: str) -> str:
     """The scenario as TOML, with its reason in words."""
     import tomli_w
 
-    plan, kind = siting.plan, catalog.kind_name(siting.ask.kind, lang)
-    told = {"kind": kind, "sites": len(siting.sites), "plan": text(plan.file.name)}
+    plan = siting.plan
+    told = {"sites": len(siting.sites), "plan": text(plan.file.name)}
+    kind = catalog.kind_name(siting.ask.kind, lang)
     gained = float(siting.sites["children_added"].sum())
     table: dict[str, Any] = {
         "extends": os.path.relpath(plan.file, path.parent).replace(os.sep, "/"),
-        "name": _say("scenario.name", lang, **told, name=text(plan.name)),
-        "why": _say("scenario.why", lang, **told, children=f"{gained:,.0f}", limit=f"{siting.problem.limit_m:,.0f}"),
+        "name": _say("scenario.name", lang, **told, kind=kind, name=text(plan.name)),
+        "why": _say("scenario.why", lang, children=f"{gained:,.0f}", limit=f"{siting.problem.limit_m:,.0f}"),
     }
     if siting.ask.limit_m is not None:
         changes = [change.model_dump(mode="json") for change in plan.norms.override]
         table["norms"] = {"override": changes}
     table["edits"] = [edit.model_dump(mode="json", exclude_none=True, exclude_defaults=True) for edit in _new(siting)]
-    heading = "\n".join(f"{MARK}: {_say('scenario.heading', each, **told)}" for each in catalog.LANGUAGES)
+    kinds = {each: catalog.kind_name(siting.ask.kind, each) for each in catalog.LANGUAGES}
+    heading = "\n".join(f"{MARK}: {_say('scenario.heading', each, kind=kinds[each], **told)}" for each in kinds)
     return f"{heading}\n\n{tomli_w.dumps(table)}"
 
 
