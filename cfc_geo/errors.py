@@ -11,15 +11,15 @@ from typing import Any, Literal
 from cfc_geo import catalog
 
 Severity = Literal["error", "warning", "note"]
-Counted = Literal["row", "feature"]
+Counted = Literal["row", "feature", "edit"]
 
 
 @dataclass(frozen=True)
 class Rows:
     """Records of a file as its user counts them, and the sheet of the workbook they are on ("" in other files).
 
-    "row": as a spreadsheet numbers its rows. "feature": as a GIS lists its features, the first is 1. None at all is the
-    file, or the sheet, as a whole.
+    "row": as a spreadsheet numbers its rows. "feature": as a GIS lists its features, the first is 1. "edit": as a plan
+    lists its edits, those of the plan that it extends first. None at all is the file, or the sheet, as a whole.
     """
 
     numbers: tuple[int | str, ...] = ()

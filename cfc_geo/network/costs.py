@@ -5,7 +5,7 @@ the entrances against the walking direction, and ends at the horizon.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Attachment, Links, NearestCosts, Network, Snaps, TravelCosts
 from cfc_geo.network.graph import links, nanometres, stable_order
-from cfc_geo.network.snap import snap_points
+from cfc_geo.network.snap import SAME_PLACE_M, snap_points
 
 if TYPE_CHECKING:
     from cfc_geo.network import kernel
@@ -30,19 +30,21 @@ def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFr
     """Tie origins (origin_id; a cell counts as its home or else its centre) and entrances (facility_id) to the streets.
 
     Whatever lies farther than `limit_m` (inclusive, straight line) from every walkable segment stays unattached.
+    Where an added link is nearer than any other street, one may step onto either: a new street beside a home must not
+    keep anybody from the way that was there.
     """
-    at_origins = snap_points(network, home_points(origins), limit_m=limit_m)
-    at_entrances = snap_points(network, entrances.geometry, limit_m=limit_m)
-    entrance, gate, gate_nm = _ends(network, at_entrances, leaving=False)
-    origin, door, door_nm = _ends(network, at_origins, leaving=True)
+    from_origins = _steps(network, home_points(origins), limit_m)
+    to_entrances = _steps(network, entrances.geometry, limit_m)
+    entrance, gate, gate_nm = _ends(network, to_entrances.taken, leaving=False)
+    origin, door, door_nm = _ends(network, from_origins.taken, leaving=True)
     return Attachment(
         origin_ids=pd.Index(origins["origin_id"], name="origin_id"),
-        origins=at_origins,
+        origins=from_origins.stated,
         facility_of_entrance=entrances["facility_id"].to_numpy(copy=True),
-        entrances=at_entrances,
-        gates=links(entrance, gate, gate_nm, len(entrances)),
-        doors=links(door, origin, door_nm, len(network.node_id)),
-        direct=_direct(network, at_entrances, at_origins),
+        entrances=to_entrances.stated,
+        gates=links(to_entrances.point[entrance], gate, gate_nm, len(entrances)),
+        doors=links(door, from_origins.point[origin], door_nm, len(network.node_id)),
+        direct=_direct(network, to_entrances, from_origins),
     )
 
 
@@ -149,6 +151,34 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 
+class _Steps(NamedTuple):
+    """Where points step onto the streets: `stated` is one place for each point, `taken` are all, each of `point`."""
+
+    stated: Snaps
+    taken: Snaps
+    point: np.ndarray
+
+
+def _steps(network: Network, points: "gpd.GeoSeries | np.ndarray", limit_m: float) -> _Steps:
+    """Every point's place on the nearest street, and one on the nearest added link where that is nearer still."""
+    on_streets = snap_points(network, points, limit_m=limit_m)
+    every = np.arange(len(on_streets.segment))
+    if network.links.isna().all():
+        return _Steps(on_streets, on_streets, every)
+    on_links = snap_points(network, points, limit_m=limit_m, to=network.links)
+    nearer = np.flatnonzero(on_links.snap_m < np.where(on_streets.attached, on_streets.snap_m - SAME_PLACE_M, np.inf))
+    only = np.zeros(len(every), dtype=bool)
+    only[nearer] = ~on_streets.attached[nearer]
+    pairs = {
+        name: (getattr(on_streets, name), getattr(on_links, name)) for name in ("segment", "at_m", "node", "snap_m")
+    }
+    stated = Snaps(**{name: np.where(only, link, street) for name, (street, link) in pairs.items()}, limit_m=limit_m)
+    taken = Snaps(
+        **{name: np.concatenate([street, link[nearer]]) for name, (street, link) in pairs.items()}, limit_m=limit_m
+    )
+    return _Steps(stated, taken, np.concatenate([every, nearer]))
+
+
 def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The junctions through which a walker may leave (or come to) each attached point: (point, node, nm).
 
@@ -172,8 +202,9 @@ def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray,
     )
 
 
-def _direct(network: Network, entrances: Snaps, origins: Snaps) -> Links:
+def _direct(network: Network, to_entrances: _Steps, from_origins: _Steps) -> Links:
     """Entrance → origins that reach it straight along the segment they share, obeying its direction."""
+    entrances, origins = to_entrances.taken, from_origins.taken
     entrance, origin = _on_one_segment(
         np.where(entrances.node < 0, entrances.segment, -1), np.where(origins.node < 0, origins.segment, -1)
     )
@@ -183,7 +214,8 @@ def _direct(network: Network, entrances: Snaps, origins: Snaps) -> Links:
     way = np.where(ahead_nm > 0, network.segment_forward[segment], network.segment_backward[segment])
     allowed = way | (ahead_nm == 0)
     nm = access_nm + np.abs(ahead_nm)
-    return links(entrance[allowed], origin[allowed], nm[allowed], len(entrances.segment))
+    entrance, origin = to_entrances.point[entrance[allowed]], from_origins.point[origin[allowed]]
+    return links(entrance, origin, nm[allowed], len(to_entrances.stated.segment))
 
 
 def _on_one_segment(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
