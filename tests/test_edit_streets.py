@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from shapely import Point, box
 
+from cfc_geo.catalog import Norm
 from cfc_geo.network.costs import nearest_costs
 from cfc_geo.network.graph import build_network, nanometres
+from cfc_geo.questions.coverage import measure_coverage
 from cfc_geo.tables import STREETS, check_table
 from tests.edited import copies, drawn, edited, place_after, study_of
 from tests.judge import Pairs, judged_pairs
@@ -277,6 +279,18 @@ def test_closing_the_way_to_somebody_else_is_felt() -> None:
     assert found == {"s0": 180.0, "s1": 60.0, "s2": 60.0}, "what stands on a closed street is reached from its ends"
 
 
+def test_those_whom_closed_streets_shut_in_are_counted() -> None:
+    lines = [[(x, 0), (x + 100, 0)] for x in (0, 100, 200, 300, 400)]
+    streets, nodes = street_table(lines)
+    homes = {f"o{x}": Point(x, 5) for x in (50, 150, 250)}
+    place = Place(streets, nodes, origin_table(homes), *facility_tables({"f": Point(10, 0)}))
+    edits = [{"close_link": {"street": name}} for name in ("s1", "s2", "s3")]
+    study, _, findings = edited(study_of(place), *edits)
+    [told] = [finding for finding in findings if finding.code == "link.shut_in"]
+    assert (told.values["children"], told.values["ids"]) == (5.0, ["s2"])
+    assert place.with_(streets=study.streets).pairs() == {("o50", "f"): 45.0, ("o150", "f"): 145.0}
+
+
 def test_a_way_closes_with_all_its_segments_and_an_unknown_one_names_the_nearest() -> None:
     place = place_of(BANKS, "a", "f")
     ids = ["w12.0", "w12.7", "w120.0", "w3.0", "w3.9"][: len(place.streets)]
@@ -483,6 +497,31 @@ def test_closing_brings_nobody_nearer_and_the_judge_agrees(place: Place, data: s
     _, attached = after.attached()
     judged = judged_pairs(after.streets, after.origins, after.entrances, (attached.origins, attached.entrances))
     assert farther(now, judged) == [] == farther(judged, now)
+
+
+PARK = {"park": Norm("park", 60.0, "", "", "A", "")}
+
+
+def statuses(place: Place) -> dict[str, str]:
+    """Origin → what it is to the kind park, within 60 m."""
+    nearest = nearest_costs(*place.attached(), place.facilities, kinds=["park"], horizon_m=60.0)
+    return dict(measure_coverage(nearest, study_of(place), PARK).status["park"].astype(str))
+
+
+@quick
+@given(place=random_places(), data=st.data())
+def test_who_is_covered_stays_so_with_a_link_and_who_is_not_stays_so_with_a_street_closed(
+    place: Place, data: st.DataObject
+) -> None:
+    place = place.with_(facilities=place.facilities.assign(kind="park"))
+    before = statuses(place)
+    if (richer := place_after(place, data.draw(drawn_links(place)))) is not None:
+        after = statuses(richer)
+        assert all(after[origin] == "covered" for origin, status in before.items() if status == "covered")
+    name = data.draw(st.sampled_from(place.streets["street_id"].tolist()))
+    if (poorer := place_after(place, {"close_link": {"street": name}})) is not None:
+        after = statuses(poorer)
+        assert all(after[origin] == status for origin, status in before.items() if status != "covered")
 
 
 @settings(quick, max_examples=10)

@@ -164,36 +164,43 @@ def _close(
     """Streets with those marked that nobody may walk through any longer."""
     closed = np.zeros(len(streets), dtype=bool)
     for edit, of_edit in rows:
-        if edit.edit.close_link is None:
+        if edit.edit.close_link is None or not len(of_edit):
             continue
         closed[of_edit] = True
         for name in streets["street_id"].iloc[of_edit]:
             ledger.change(edit, name, "through", True, False)
-        _tell_homes(study, of_edit, snap_limit_m, edit, ledger)
+        children, facilities = _whose_nearest(study, of_edit, snap_limit_m)
+        if children > 0 or facilities:
+            shown = facilities[:SHOWN_IDS] or ["–"]
+            ledger.note(edit, "link.homes_on_closed", children=children, count=len(facilities), ids=shown)
     if not closed.any():
         return streets
-    if closed[_walkable(streets)].all():
+    still_open = _walkable(streets) & ~closed
+    if not still_open.any():
         ledger.findings.error("link.all_closed", ledger.file)
+    ends = streets[["from_node", "to_node"]].to_numpy()
+    shut_in = np.flatnonzero(closed & ~np.isin(ends, ends[still_open]).any(axis=1))
+    children, facilities = _whose_nearest(study, shut_in, snap_limit_m)
+    if still_open.any() and (children > 0 or facilities):
+        ids = streets["street_id"].iloc[shut_in[:SHOWN_IDS]].tolist()
+        ledger.findings.warning("link.shut_in", ledger.file, children=children, count=len(facilities), ids=ids)
     return streets.assign(closed=closed)
 
 
-def _tell_homes(study: Study, rows: np.ndarray, snap_limit_m: float, edit: Numbered, ledger: Ledger) -> None:
-    """Say how many children, and which facilities, have a closed street alone for their nearest: it stays theirs."""
-    shapes, open_to_all = study.streets.geometry.to_numpy(), _walkable(study.streets)
-    open_to_all[rows] = False
-    closed, others = shapely.STRtree(shapes[rows]), shapely.STRtree(shapes[open_to_all])
-    beside = []
+def _whose_nearest(study: Study, rows: np.ndarray, limit_m: float) -> tuple[float, list[str]]:
+    """How many children have one of the streets `rows`, and no other, for their nearest; and which facilities have."""
+    shapes, other = study.streets.geometry.to_numpy(), _walkable(study.streets)
+    other[rows] = False
+    those, others = shapely.STRtree(shapes[rows]), shapely.STRtree(shapes[other])
+    whose = []
     for points in (home_points(study.origins), study.entrances.geometry.to_numpy()):
-        (near, _), metres = closed.query_nearest(points, snap_limit_m, return_distance=True, all_matches=False)
+        (near, _), metres = those.query_nearest(points, limit_m, return_distance=True, all_matches=False)
         (also, _), other_m = others.query_nearest(points[near], return_distance=True, all_matches=False)
         nearer = np.ones(len(near), dtype=bool)
         nearer[also] = metres[also] < other_m - SAME_PLACE_M
-        beside.append(near[nearer])
-    children = float(study.origins[children_columns()].iloc[beside[0]].to_numpy().sum())
-    facilities = sorted(set(study.entrances["facility_id"].iloc[beside[1]]))
-    if children > 0 or facilities:
-        shown = facilities[:SHOWN_IDS] or ["–"]
-        ledger.note(edit, "link.homes_on_closed", children=round(children, 1), count=len(facilities), ids=shown)
+        whose.append(near[nearer])
+    children = float(study.origins[children_columns()].iloc[whose[0]].to_numpy().sum())
+    return round(children, 1), sorted(set(study.entrances["facility_id"].iloc[whose[1]]))
 
 
 def _walkable(streets: gpd.GeoDataFrame) -> np.ndarray:
