@@ -40,7 +40,9 @@ def sheets(result: Result, lang: str) -> list[Sheet]:
     return [
         result_sheet("coverage", 2),
         result_sheet("circle", 2),
+        result_sheet("access", 2),
         result_sheet("facilities", 1),
+        *([result_sheet("overflow", 0)] if "overflow.csv" in tables else []),
         *([result_sheet("review", 0)] if "review.csv" in tables else []),
         Sheet(_say("sheet.audit", lang), audit_table(result, lang)),
         Sheet(_say("sheet.findings", lang), findings_table(result, lang)),
