@@ -951,7 +951,7 @@ var cfc = (function () {
 
   function showFacility(facility) {
     select("facility", facility);
-    const { kind, capacity, within, assigned, crowding, entrances, evidence, attached, unit, at } = data.facilities;
+    const { kind, capacity, within, assigned, entrances, evidence, attached, unit, at } = data.facilities;
     const known = data.kinds[kind[facility]];
     open(latlngOf(...at[facility]), make("h2", {}, facilityName(facility)),
       facts([
@@ -959,8 +959,8 @@ var cfc = (function () {
         [words.unit, unitButton(unit[facility] - 1)],
         [words.capacity, capacity[facility] == null ? words.not_given : whole(capacity[facility])],
         known.norm && attached[facility] && [words.within, within[facility] == null ? words.no_figure : whole(within[facility])],
-        known.norm && attached[facility] && assigned[facility] != null && [words.assigned, whole(assigned[facility])],
-        crowding[facility] != null && [words.crowding, crowdingText(facility)],
+        known.norm && attached[facility] && assigned[facility] != null && [words.assigned,
+          [whole(assigned[facility]), crowdingText(facility)].filter(Boolean).join(" · ")],
         attached[facility] && entrances[facility] != null && [words.entrances_count,
           fill(words.places, { n: whole(entrances[facility]) }), " ",
           make("small", {}, words["evidence_" + evidence[facility]] || evidence[facility])],
@@ -970,8 +970,9 @@ var cfc = (function () {
   }
 
   function crowdingText(facility) {
-    const { crowding, overflow, room } = data.facilities, share = percent(crowding[facility]);
-    if (!overflow[facility]) return share;
+    const { crowding, overflow, room } = data.facilities;
+    if (!overflow[facility]) return crowding[facility] == null ? "" : percent(crowding[facility]);
+    const share = crowding[facility] == null ? words.no_figure : percent(crowding[facility]);
     return fill(words.crowding_value, { share, n: few(overflow[facility]), room: few(room[facility]) });
   }
 
