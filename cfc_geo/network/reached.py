@@ -17,17 +17,19 @@ def reached_streets(
     """Parts of segments from which a walker on the street comes to the facility within its limit (inclusive).
 
     facility_id, segment (row of the streets), from_m, to_m along it in its stated length, and the part as drawn; of one
-    segment and facility there may be two parts. `facilities` needs facility_id; `limit_m` may be by facility_id.
+    segment and facility there may be two parts. A segment of length 0 is reached whole or not at all. `facilities` needs facility_id; `limit_m` may be by facility_id.
     """
     ids = pd.Index(facilities["facility_id"])
     limits = limit_m.loc[ids].to_numpy(dtype=float) if isinstance(limit_m, pd.Series) else np.full(len(ids), limit_m)
     parts = pd.concat(
         [_from_junctions(network, attached, facilities, limits), _from_entrances(network, attached, ids, limits)]
     )
-    parts = _merged(parts[parts["to_m"] > parts["from_m"]])
-    lines = network.segments.to_numpy()[parts["segment"].to_numpy(dtype=np.int64)]
-    stated = network.segment_m[parts["segment"].to_numpy(dtype=np.int64)]
-    shares = (parts[end].to_numpy() / np.where(stated > 0, stated, 1) for end in ("from_m", "to_m"))
+    whole = network.segment_m[parts["segment"].to_numpy(dtype=np.int64)] == 0
+    parts = _merged(parts[(parts["to_m"] > parts["from_m"]) | whole])
+    segment = parts["segment"].to_numpy(dtype=np.int64)
+    lines, stated = network.segments.to_numpy()[segment], network.segment_m[segment]
+    shares = [np.divide(parts[end], stated, out=np.zeros(len(parts)), where=stated > 0) for end in ("from_m", "to_m")]
+    shares[1][stated == 0] = 1.0
     parts["facility_id"] = ids[parts["facility"].to_numpy(dtype=np.int64)]
     columns = ["facility_id", "segment", "from_m", "to_m"]
     return gpd.GeoDataFrame(parts[columns], geometry=cut_lines(lines, *shares), crs=network.segments.crs)
