@@ -66,8 +66,8 @@ class NormSet:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table as users read it. `unit`: children, places, count, share, m, min, m/s, "" for text, or "own"
-    where every value brings its own."""
+    """A column of a table as users read it. `unit`: children, places, count, rate, share, m, min, m/s, "" for text, or
+    "own" where every value brings its own."""
 
     name: str
     unit: str

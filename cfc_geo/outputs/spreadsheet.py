@@ -226,7 +226,7 @@ def _number_format(shown: Sequence[str], unit: str) -> str:
     """How figures look: whole if all of them are, else with one decimal (the cell holds what the CSV file does)."""
     if unit == "share":
         return "0.0%"
-    if unit == "m/s":
+    if unit in ("rate", "m/s"):
         return "#,##0.00"
     whole = all(float(value).is_integer() for value in shown if value)
     return "#,##0" if whole else "#,##0.0"

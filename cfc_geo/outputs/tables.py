@@ -1,7 +1,8 @@
 """Result tables as CSV for programs and spreadsheets, and the cells as GeoParquet.
 
 Figures are written the same everywhere (`figure`): counts with up to three decimals (children spread from an estimate
-are fractional), shares with four, metres and minutes with one; a value that is undefined is empty, never 0.
+are fractional), shares with four, rates with three, metres and minutes with one; a value that is undefined is empty,
+never 0.
 """
 
 import io
@@ -17,7 +18,7 @@ from cfc_geo.model import Result
 BOM = "\ufeff"
 """Tells Excel and WPS that a CSV file is UTF-8."""
 
-DECIMALS = {"share": 4, "m": 1, "km": 2, "min": 1, "m/s": 2}
+DECIMALS = {"share": 4, "rate": 3, "m": 1, "km": 2, "min": 1, "m/s": 2}
 """Fixed decimals by unit; `COUNTED` units have up to `COUNT_DECIMALS`, trailing zeros cut off."""
 COUNTED = ("children", "places", "count")
 COUNT_DECIMALS = 3
