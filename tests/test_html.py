@@ -355,7 +355,7 @@ def test_a_click_on_a_facility_says_how_crowded_it_is_and_draws_its_area(show) -
     turn_off_labels(page)
     before = page.locator(".leaflet-facilities-pane canvas").evaluate_all(INKED)
     text = popup_at(page, "facility", school.facility_id)
-    assert "120 · 120%，超员 20 人，5 人有别处可去" in text and "只是示意" in text
+    assert "120 · 占容量 120%，超员 20 人，5 人有别处可去" in text and "只是示意" in text
     assert page.locator(".leaflet-facilities-pane canvas").evaluate_all(INKED) > before + 5_000
     other = popup_at(page, "facility", park.facility_id)
     assert "120" in other and "超员" not in other and "只是示意" not in other

@@ -971,9 +971,9 @@ var cfc = (function () {
 
   function crowdingText(facility) {
     const { crowding, overflow, room } = data.facilities;
-    if (!overflow[facility]) return crowding[facility] == null ? "" : percent(crowding[facility]);
+    if (!overflow[facility]) return crowding[facility] == null ? "" : fill(words.crowding, { share: percent(crowding[facility]) });
     const share = crowding[facility] == null ? words.no_figure : percent(crowding[facility]);
-    return fill(words.crowding_value, { share, n: few(overflow[facility]), room: few(room[facility]) });
+    return fill(words.crowded, { share, n: few(overflow[facility]), room: few(room[facility]) });
   }
 
   function showUnit(unit, move) {
