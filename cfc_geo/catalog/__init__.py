@@ -66,8 +66,8 @@ class NormSet:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table as users read it. `unit`: children, places, count, share, m, min, m/s, "" for text, or "own"
-    where every value brings its own."""
+    """A column of a table as users read it. `unit`: children, places, count, rate, share, m, min, m/s, "" for text, or
+    "own" where every value brings its own."""
 
     name: str
     unit: str
@@ -198,6 +198,32 @@ def age_shares() -> tuple[dict[str, float], str]:
     """Children of each band as shares of all residents where nothing local is known, and where the shares come from."""
     table = _load("age_shares")
     return dict(table["shares"]), str(table["source"])
+
+
+@dataclass(frozen=True)
+class Decay:
+    """How much a facility counts the farther it is. `parameter` is that of the formula where a plan states none."""
+
+    id: str
+    zh: str
+    en: str
+    formula: str
+    parameter: float
+    source: str
+    certainty: str
+    near_m: float = 0.0
+
+
+@cache
+def decays() -> dict[str, Decay]:
+    """Decays by id."""
+    return {name: Decay(name, **row) for name, row in _load("decays")["decays"].items()}
+
+
+@cache
+def zone_weights() -> tuple[float, ...]:
+    """Weights of the equally wide zones of a limit, from the nearest (E2SFCA)."""
+    return tuple(_load("decays")["zones"]["weights"])
 
 
 @dataclass(frozen=True)

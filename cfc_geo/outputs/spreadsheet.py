@@ -90,6 +90,8 @@ def readable(table: pd.DataFrame, lang: str) -> pd.DataFrame:
         "certainty": lambda certainty: _say(f"certainty.{certainty}", lang),
         "severity": lambda severity: _say(f"severity.{severity}", lang),
         "role": lambda role: _say(f"role.{role}", lang),
+        "number_bound": lambda bound: _say(f"bound.{bound}", lang),
+        "places_bound": lambda bound: _say(f"bound.{bound}", lang),
     }
     shown = {name: [names[name](text(code)) for code in table[name]] for name in table.columns if name in names}
     shown_table = table.assign(**shown)
@@ -241,7 +243,7 @@ def _number_format(columns: Sequence[Sequence[str]], unit: str) -> str:
     """How figures look: whole if all of them are, else with one decimal (the cell holds what the CSV file does)."""
     if unit == "share":
         return "0.0%"
-    if unit == "m/s":
+    if unit in ("rate", "m/s"):
         return "#,##0.00"
     whole = all(float(value).is_integer() for shown in columns for value in shown if value)
     return "#,##0" if whole else "#,##0.0"

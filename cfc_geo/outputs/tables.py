@@ -1,7 +1,8 @@
 """Result tables as CSV for programs and spreadsheets, and the cells as GeoParquet.
 
 Figures are written the same everywhere (`figure`): counts with up to three decimals (children spread from an estimate
-are fractional), shares with four, metres and minutes with one; a value that is undefined is empty, never 0.
+are fractional), shares with four, rates with three, metres and minutes with one; a value that is undefined is empty,
+never 0.
 """
 
 import io
@@ -18,7 +19,7 @@ from cfc_geo.outputs.edits import edits_table
 BOM = "\ufeff"
 """Tells Excel and WPS that a CSV file is UTF-8."""
 
-DECIMALS = {"share": 4, "m": 1, "km": 2, "min": 1, "m/s": 2}
+DECIMALS = {"share": 4, "rate": 3, "m": 1, "km": 2, "min": 1, "m/s": 2}
 """Fixed decimals by unit; `COUNTED` units have up to `COUNT_DECIMALS`, trailing zeros cut off."""
 COUNTED = ("children", "places", "count", "cost")
 COUNT_DECIMALS = 3
@@ -28,13 +29,16 @@ FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def csv_tables(result: Result) -> dict[str, pd.DataFrame]:
-    """File name → table, for every table that is written as CSV; the review table only if somebody has to look, the
+    """File name → table, for every table that is written as CSV; overflow and review only if they hold anything, the
     edits only of a scenario."""
     review = {"review.csv": result.study.review} if len(result.study.review) else {}
+    overflow = {"overflow.csv": result.overflow} if len(result.overflow) else {}
     return {
         "coverage.csv": result.coverage_by_unit,
         "circle.csv": result.circle_by_unit,
+        "access.csv": result.access_by_unit,
         "facilities.csv": pd.DataFrame(result.facilities.drop(columns="geometry")),
+        **overflow,
         **review,
         **({"edits.csv": edits_table(result)} if result.plan.edits else {}),
     }
