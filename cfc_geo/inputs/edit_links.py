@@ -6,6 +6,7 @@ to the nanometre.
 """
 
 import itertools
+import math
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from cfc_geo.plan import Plan
 JUNCTION_M = 0.5
 """A place on a street so near to one of its ends is that end."""
 SAME_PLACE_M = 1e-3
+VERTEX_M = 1e-6
 NM = 1e9
 SHOWN_IDS = 8
 PIECES = string.ascii_lowercase
@@ -154,11 +156,18 @@ def _draw_link(edit: Numbered, block: AddLink, base: _Base, study: Study, plan: 
         ledger.error(edit, "link.same_place", link=block.id)
     if len(ledger.findings.errors) > errors:
         return None
-    xy = np.concatenate([[first.place], place, [last.place]])
-    xy = xy[np.concatenate([[True], (np.diff(xy, axis=0) != 0).any(axis=1)])]
-    link = _Link(edit, block, (first, last), shapely.LineString(xy))
+    link = _Link(edit, block, (first, last), _from_joint_to_joint(first, place, last))
     _warn_of_crossings(link, base, study.backdrop, ledger)
     return link
+
+
+def _from_joint_to_joint(first: Joint, drawn: np.ndarray, last: Joint) -> shapely.LineString:
+    """The drawn line with its ends on the streets; vertices on the one before or on an end are dropped."""
+    kept = [first.place]
+    for x, y in drawn.tolist():
+        if min(math.dist((x, y), kept[-1]), math.dist((x, y), last.place)) > VERTEX_M:
+            kept.append((x, y))
+    return shapely.LineString([*kept, last.place])
 
 
 def _join(end: shapely.Point, which: int, edit: Numbered, block: AddLink, base: _Base, ledger: Ledger) -> Joint | None:
