@@ -21,6 +21,7 @@ import pytest
 
 from cfc_geo.model import Result
 from cfc_geo.outputs import maps
+from cfc_geo.outputs import page as sealed
 from cfc_geo.outputs.maps import draw_map
 from tests.results import HOSTILE, KINDS, make_result
 
@@ -101,9 +102,9 @@ def test_the_page_asks_for_nothing(hostile: Result, lang: str) -> None:
 
 def test_an_asset_that_is_not_vendored_is_refused() -> None:
     with pytest.raises(ValueError, match="not among the assets"):
-        maps._inlined('<html><head><script src="https://cdn.example/x.js"></script></head><body></body></html>', "zh")
+        sealed._inlined('<html><head><script src="https://cdn.example/x.js"></script></head><body></body></html>', "zh")
     with pytest.raises(ValueError, match="would ask for"):
-        maps._inlined('<html><head></head><body><img src="https://example/x.png"></body></html>', "zh")
+        sealed._inlined('<html><head></head><body><img src="https://example/x.png"></body></html>', "zh")
 
 
 def test_the_policy_names_what_is_on_the_page_and_nothing_else(hostile: Result) -> None:
@@ -347,7 +348,7 @@ def test_each_of_the_two_nets_holds_alone(hostile: Result, show, monkeypatch: py
     assert page.title() != "it ran"
     assert page.evaluate("document.querySelectorAll('img').length") == 0
     monkeypatch.setattr(
-        maps,
+        sealed,
         "_data_block",
         lambda payload: f'<script type="application/json" id="cfc-data">{json.dumps(payload)}</script>',
     )
