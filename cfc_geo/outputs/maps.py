@@ -14,6 +14,7 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog
+from cfc_geo.catalog import Norm
 from cfc_geo.errors import Finding
 from cfc_geo.model import Result, Source
 from cfc_geo.outputs.packing import (
@@ -103,14 +104,17 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
     plan, study = result.plan, result.study
     return {
         "lang": LANG_TAGS[lang],
-        "words": {key: entry[lang] for key, entry in _words().items()},
+        "words": {key: entry[lang] for key, entry in map_words().items()},
         "title": plan.map.title or plan.name,
         "place": study.name,
         "approval": plan.map.approval_no,
         "crs": study.crs,
         "frame": {"west": frame.west, "north": frame.north, "step": frame.step, "bounds": frame.bounds},
         "bands": [_band(plan, band, lang) for band in catalog.bands()],
-        "kinds": {kind: _kind(result, kind, lang) for kind in _kinds_shown(result)},
+        "kinds": {
+            kind: kind_entry(kind, result.coverage.norms.get(kind), kind in study.surveyed, lang)
+            for kind in _kinds_shown(result)
+        },
         "baskets": {band: list(kinds) for band, kinds in result.baskets.items()},
         "statuses": list(STATUSES),
         "figures": packed_text(_figures(result)),
@@ -120,7 +124,7 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
         "entrances": _entrances(result, frame),
         "streets": _streets(result, frame),
         "backdrop": _backdrop(result, frame),
-        "sources": [_source(source, lang) for source in shown_sources(result.study.sources)],
+        "sources": [source_entry(source, lang) for source in shown_sources(result.study.sources)],
         "assumptions": _assumptions(plan, basemap, lang),
         "warnings": _warnings(shown_findings(result.findings), lang),
         "basemap": basemap,
@@ -128,7 +132,7 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
 
 
 @cache
-def _words() -> dict[str, dict[str, str]]:
+def map_words() -> dict[str, dict[str, str]]:
     """Every word of the page, in both languages."""
     return tomllib.loads(files("cfc_geo.catalog").joinpath("words/map.toml").read_text(encoding="utf-8"))
 
@@ -144,12 +148,11 @@ def _kinds_shown(result: Result) -> list[str]:
     return measured + [kind for kind in catalog.kinds() if kind in present and kind not in measured]
 
 
-def _kind(result: Result, kind: str, lang: str) -> dict[str, Any]:
+def kind_entry(kind: str, norm: Norm | None, surveyed: bool, lang: str) -> dict[str, Any]:
     """What the page says of a kind; `norm` is null for a kind that is shown and not measured."""
     group, shape = SYMBOLS.get(kind, ("other", "circle"))
-    norm = result.coverage.norms.get(kind)
     said = norm and {
-        "limit_m": _number(norm.limit_m, 1),
+        "limit_m": number(norm.limit_m, 1),
         "clause": norm.clause,
         "certainty": norm.certainty,
         "why": norm.why,
@@ -159,7 +162,7 @@ def _kind(result: Result, kind: str, lang: str) -> dict[str, Any]:
         "colour": COLOURS[group],
         "shape": shape,
         "norm": said,
-        "surveyed": kind in result.study.surveyed,
+        "surveyed": surveyed,
     }
 
 
@@ -184,26 +187,26 @@ def _figures(result: Result) -> dict[str, Any]:
 def _columns(table: pd.DataFrame, texts: Sequence[str], numbers: Mapping[str, int]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {name: [_text(value) for value in table[name]] for name in texts}
     for name, digits in numbers.items():
-        columns[name] = [_number(value, digits) for value in table[name]]
+        columns[name] = [number(value, digits) for value in table[name]]
     return columns
 
 
 def _units(result: Result, frame: Frame) -> dict[str, Any]:
     """Units in the study's order, with the point where each is labelled."""
     units = result.study.units
-    shapes = _geometries(units)
-    labels = frame.steps(shapely.get_coordinates(_label_points(shapes))) if len(shapes) else np.empty((0, 2))
+    shapes = geometries(units)
+    labels = frame.steps(shapely.get_coordinates(label_points(shapes))) if len(shapes) else np.empty((0, 2))
     return {
-        "id": _texts(units["unit_id"]),
-        "name": _texts(units["name"]),
-        "level": _texts(units["level"]),
-        "parent": _texts(units["parent_id"]),
+        "id": texts(units["unit_id"]),
+        "name": texts(units["name"]),
+        "level": texts(units["level"]),
+        "parent": texts(units["parent_id"]),
         "at": labels.astype(int).tolist(),
         "shapes": packed_shapes(shapes, frame),
     }
 
 
-def _label_points(shapes: np.ndarray) -> np.ndarray:
+def label_points(shapes: np.ndarray) -> np.ndarray:
     """The middle of the widest place of each polygon: where a name has most room."""
     widest = shapely.maximum_inscribed_circle(shapes, tolerance=5)
     return np.asarray(shapely.get_point(widest, 0))
@@ -212,14 +215,14 @@ def _label_points(shapes: np.ndarray) -> np.ndarray:
 def _cells(result: Result, frame: Frame) -> dict[str, Any]:
     """Cells, neighbours next to one another, with all that a click shows."""
     cells = result.cells
-    shapes = _cell_shapes(_geometries(cells))
+    shapes = cell_shapes(geometries(cells))
     order = near_order(frame.steps(first_points(shapes)))
     cells = cells.iloc[order]
     facility_ids = pd.Index(result.facilities["facility_id"])
     return {
-        "id": packed_text(_texts(cells["origin_id"])),
+        "id": packed_text(texts(cells["origin_id"])),
         "shapes": packed_shapes(shapes[order], frame),
-        "unit": packed_numbers(_positions(cells["unit_id"], pd.Index(result.study.units["unit_id"]))),
+        "unit": packed_numbers(positions(cells["unit_id"], pd.Index(result.study.units["unit_id"]))),
         "attached": packed_numbers(cells["snap_m"].notna().to_numpy().astype(int)),
         "children": {
             band: packed_numbers(np.rint(cells[children_column(band)].to_numpy(dtype=float) * 10))
@@ -228,19 +231,19 @@ def _cells(result: Result, frame: Frame) -> dict[str, Any]:
         },
         "kinds": {
             kind: {
-                "status": packed_numbers(_status_codes(cells[f"{kind}_status"])),
-                "metres": packed_numbers(_shown_metres(cells[f"{kind}_m"].to_numpy(dtype=float), norm.limit_m)),
-                "nearest": packed_numbers(_positions(cells[f"{kind}_nearest_id"], facility_ids)),
+                "status": packed_numbers(status_codes(cells[f"{kind}_status"])),
+                "metres": packed_numbers(shown_metres(cells[f"{kind}_m"].to_numpy(dtype=float), norm.limit_m)),
+                "nearest": packed_numbers(positions(cells[f"{kind}_nearest_id"], facility_ids)),
             }
             for kind, norm in result.coverage.norms.items()
         },
         "circle": {
-            band: packed_numbers(_status_codes(cells["circle_" + band.replace("-", "_")])) for band in result.baskets
+            band: packed_numbers(status_codes(cells["circle_" + band.replace("-", "_")])) for band in result.baskets
         },
     }
 
 
-def _cell_shapes(shapes: np.ndarray) -> np.ndarray:
+def cell_shapes(shapes: np.ndarray) -> np.ndarray:
     """Polygons as they are; points as squares a little smaller than the usual distance between them."""
     if not len(shapes) or shapely.get_dimensions(shapes).max() == 2:
         return shapes
@@ -253,20 +256,20 @@ def _cell_shapes(shapes: np.ndarray) -> np.ndarray:
     return np.asarray(shapely.box(x - half, y - half, x + half, y + half))
 
 
-def _shown_metres(metres: np.ndarray, limit_m: float) -> np.ndarray:
+def shown_metres(metres: np.ndarray, limit_m: float) -> np.ndarray:
     """Metres + 1 as shown, 0 where there are none: rounded, but never across the limit."""
     shown = np.rint(metres)
     shown = np.where((metres > limit_m) & (shown <= limit_m), np.floor(limit_m) + 1, shown)
     return np.where(np.isfinite(metres), shown + 1, 0)
 
 
-def _status_codes(column: pd.Series) -> np.ndarray:
+def status_codes(column: pd.Series) -> np.ndarray:
     """Position in `STATUSES`; a missing status is unknown."""
     codes = pd.Categorical(column, categories=list(STATUSES)).codes.astype(np.int64)
     return np.where(codes < 0, STATUSES.index("unknown"), codes)
 
 
-def _positions(column: pd.Series, ids: pd.Index) -> np.ndarray:
+def positions(column: pd.Series, ids: pd.Index) -> np.ndarray:
     """1 + the position of each id in `ids`; 0 for an id that is not there."""
     codes, uniques = pd.factorize(column)
     found = np.append(ids.get_indexer(uniques), -1)
@@ -276,19 +279,19 @@ def _positions(column: pd.Series, ids: pd.Index) -> np.ndarray:
 def _facilities(result: Result, frame: Frame) -> dict[str, Any]:
     """Facilities in the result's order; polygons also as shapes."""
     table = result.facilities
-    shapes = _geometries(table)
+    shapes = geometries(table)
     areas = np.flatnonzero(shapely.get_dimensions(shapes) == 2)
     points = frame.steps(shapely.get_coordinates(shapely.point_on_surface(shapes))) if len(shapes) else shapes
     units = pd.Index(result.study.units["unit_id"])
     return {
-        "id": _texts(table["facility_id"]),
-        "name": _texts(table["name"]),
-        "kind": _texts(table["kind"]),
-        "unit": _positions(table["unit_id"], units).tolist(),
-        "capacity": [_number(value, 0) for value in table["capacity"]],
-        "within": [_number(value, 1) for value in table["children_within"]],
-        "entrances": [_number(value, 0) for value in table["entrances"]],
-        "evidence": _texts(table["evidence"]),
+        "id": texts(table["facility_id"]),
+        "name": texts(table["name"]),
+        "kind": texts(table["kind"]),
+        "unit": positions(table["unit_id"], units).tolist(),
+        "capacity": [number(value, 0) for value in table["capacity"]],
+        "within": [number(value, 1) for value in table["children_within"]],
+        "entrances": [number(value, 0) for value in table["entrances"]],
+        "evidence": texts(table["evidence"]),
         "attached": table["snap_m"].notna().astype(int).tolist(),
         "at": points.tolist(),
         "areas": areas.tolist(),
@@ -298,10 +301,10 @@ def _facilities(result: Result, frame: Frame) -> dict[str, Any]:
 
 def _entrances(result: Result, frame: Frame) -> dict[str, Any]:
     entrances = result.study.entrances
-    steps = frame.steps(shapely.get_coordinates(_geometries(entrances))) if len(entrances) else np.empty((0, 2))
+    steps = frame.steps(shapely.get_coordinates(geometries(entrances))) if len(entrances) else np.empty((0, 2))
     ids = pd.Index(result.facilities["facility_id"])
     return {
-        "facility": packed_numbers(_positions(entrances["facility_id"], ids)),
+        "facility": packed_numbers(positions(entrances["facility_id"], ids)),
         "x": packed_numbers(steps[:, 0]),
         "y": packed_numbers(steps[:, 1]),
     }
@@ -310,13 +313,13 @@ def _entrances(result: Result, frame: Frame) -> dict[str, Any]:
 def _streets(result: Result, frame: Frame) -> dict[str, Any]:
     """Walkable segments by class, neighbours next to one another."""
     streets = result.study.streets
-    lines = _geometries(streets)
+    lines = geometries(streets)
     order = near_order(frame.steps(first_points(lines)))
-    lines, classes = lines[order], _street_classes(streets["highway"])[order]
+    lines, classes = lines[order], street_classes(streets["highway"])[order]
     return {name: packed_shapes(lines[classes == name], frame) for name in ("path", "minor", "major")}
 
 
-def _street_classes(highway: pd.Series) -> np.ndarray:
+def street_classes(highway: pd.Series) -> np.ndarray:
     codes, values = pd.factorize(highway)
     classes = [
         next((name for name, tags in STREET_CLASSES.items() if _text(value).removesuffix("_link") in tags), "minor")
@@ -328,7 +331,7 @@ def _street_classes(highway: pd.Series) -> np.ndarray:
 def _backdrop(result: Result, frame: Frame) -> dict[str, Any]:
     """Theme → its areas and its lines; points are not drawn."""
     backdrop = result.study.backdrop
-    shapes = _geometries(backdrop)
+    shapes = geometries(backdrop)
     themes = backdrop["theme"].to_numpy(dtype=object)
     drawn = {}
     for theme in THEMES:
@@ -350,10 +353,10 @@ def _flat(parts: np.ndarray) -> np.ndarray:
     return parts
 
 
-def _source(source: Source, lang: str) -> dict[str, str]:
+def source_entry(source: Source, lang: str) -> dict[str, str]:
     role = f"role_{source.role}"
     return {
-        "role": catalog.word(f"map.{role}", lang) if role in _words() else source.role,
+        "role": catalog.word(f"map.{role}", lang) if role in map_words() else source.role,
         "file": source.file.replace("\\", "/").rpartition("/")[2],
         "licence": source.licence,
         "date": source.date,
@@ -400,11 +403,11 @@ def _basemap(plan: Plan) -> dict[str, Any]:
     return {**BASEMAPS[chosen], "tiles": tiles, "id": chosen, "notice": notice, "credit": credit}
 
 
-def _geometries(frame: Any) -> np.ndarray:
+def geometries(frame: Any) -> np.ndarray:
     return np.asarray(frame.geometry.array)
 
 
-def _texts(column: pd.Series) -> list[str]:
+def texts(column: pd.Series) -> list[str]:
     return [_text(value) for value in column]
 
 
@@ -412,7 +415,7 @@ def _text(value: Any) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value)
 
 
-def _number(value: Any, digits: int) -> float | int | None:
+def number(value: Any, digits: int) -> float | int | None:
     """`value` to `digits` decimals; None for a missing one."""
     if value is None or value is pd.NA or not math.isfinite(float(value)):
         return None

@@ -12,13 +12,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
+import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Finding
+from cfc_geo.inputs.study import horizon_m
 from cfc_geo.model import Result, Source
 from cfc_geo.plan import Plan
 from cfc_geo.questions.audit import exceeds, limits_set
+from cfc_geo.tables import UNIT_COLUMNS
 
 PROGRAM = "cfc_geo"
 RUN_RECORD = "run.json"
@@ -39,7 +43,7 @@ LIBRARIES = (
 
 def write_run_record(result: Result, path: Path, written: Iterable[Path]) -> None:
     """`run.json`, with name, size and SHA-256 of the `written` files. Raises `OSError`."""
-    record = run_record(result) | {"files": [_file_record(file) for file in sorted(written)]}
+    record = run_record(result) | {"files": [file_record(file) for file in sorted(written)]}
     path.write_text(
         json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False, default=_plain) + "\n",
         encoding="utf-8",
@@ -102,7 +106,22 @@ def settings(result: Result) -> dict[str, Any]:
             "count_of": plan.population.count_of or "",
         },
         "surveyed": [kind for kind in catalog.kinds() if kind in result.study.surveyed],
+        "horizon_m": horizon_m(plan),
+        "units": {"count": len(result.study.units), "sha256": units_digest(result.study.units)},
+        "unknown_bands": [band for band in catalog.bands() if band in result.study.unknown_bands],
+        "unknown_units": sorted(result.study.unknown_units),
     }
+
+
+def units_digest(units: gpd.GeoDataFrame) -> str:
+    """SHA-256 of what the units are: ids, names, levels, parents and outlines (to a millimetre), in order of id."""
+    ordered = units.sort_values("unit_id")
+    texts = ordered[list(UNIT_COLUMNS)].astype(str).to_numpy().tolist()
+    outlines = shapely.to_wkb(shapely.normalize(shapely.set_precision(ordered.geometry.to_numpy(), 0.001)))
+    digest = hashlib.sha256(json.dumps(texts, ensure_ascii=True).encode("ascii"))
+    for outline in outlines:
+        digest.update(hashlib.sha256(outline).digest())
+    return digest.hexdigest()
 
 
 def speed_record(plan: Plan, band: str) -> dict[str, Any]:
@@ -199,7 +218,8 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _file_record(file: Path) -> dict[str, Any]:
+def file_record(file: Path) -> dict[str, Any]:
+    """Name, size and SHA-256 of a file, as `run.json` lists it."""
     content = file.read_bytes()
     return {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
