@@ -85,22 +85,23 @@ class _Speaker:
         lowest = every[(every["unit_id"] != ALL_UNITS) & ~every["unit_id"].isin(self.parents)]
         whole = every[every["unit_id"] == ALL_UNITS].iloc[0]
         of_all = changes[changes["unit_id"] == ALL_UNITS]
-        yield from self._gains(name, whole, of_all)
+        yield from self._gains(name, whole, of_all, lowest)
         yield from self._losses(name, whole, of_all, lowest)
         yield self._worst(name, lowest)
         yield from self._best(name, lowest)
         yield from self._walks(name, of_all)
         yield from self._crowding(name, facilities)
         yield self._cost(name, summary.iloc[0])
-        yield from self._unknown(name, whole)
+        yield from self._unknown(name, whole, of_all)
 
-    def _gains(self, name: str, whole: pd.Series, changes: pd.DataFrame) -> Iterator[Sentence]:
+    def _gains(self, name: str, whole: pd.Series, changes: pd.DataFrame, lowest: pd.DataFrame) -> Iterator[Sentence]:
         if not whole["gaining_any"] > 0:
             yield self._say(name, "gain", "gain_none", {})
         else:
             values = {"children": whole["children"], "gaining": whole["gaining_any"]}
             yield self._say(name, "gain", "gain", values)
         yield from self._by_kind(name, "gain", "gaining", changes)
+        yield from self._units(name, "gain", "gain_unit", lowest[lowest["gaining_any"] > 0], {"n": "gaining_any"})
         for row in changes[(changes["gaining_unknown"] > 0) & (changes["kind"] != CIRCLE)].itertuples():
             yield self._say(name, "gain", "gain_unsure", {"n": row.gaining_unknown}, shares=None, **self._labels(row))
 
@@ -121,21 +122,20 @@ class _Speaker:
             return self._say(name, "worst", "worst_unknown", {})
         row = known.iloc[0]
         values = {"gaining": row["gaining_any"], "losing": row["losing_any"]}
-        shares = {"before": row["met_share_before"], "after": row["met_share_after"]}
-        return self._say(name, "worst", "worst", values, shares, unit=self._unit(row))
+        return self._say(name, "worst", "worst", values, self._met(row), unit=self._unit(row))
 
     def _best(self, name: str, lowest: pd.DataFrame) -> Iterator[Sentence]:
-        gaining = lowest[lowest["gaining_any"] > 0]
-        if gaining.empty:
+        net = (lowest["gaining_any"] - lowest["losing_any"]).sort_values(ascending=False, kind="stable")
+        better = lowest.loc[net.index[net > 0]]
+        if better.empty:
             yield self._say(name, "best", "best_none", {})
-        ordered = gaining.sort_values("gaining_any", ascending=False, kind="stable")
-        yield from self._units(name, "best", "best_unit", ordered, {"n": "gaining_any", "children": "children"})
+        columns = {"n": "gaining_any", "losing": "losing_any", "children": "children"}
+        yield from self._units(name, "best", "best_unit", better, columns)
 
     def _units(self, name: str, part: str, key: str, rows: pd.DataFrame, columns: dict[str, str]) -> Iterator[Sentence]:
         for _, row in rows.head(MOST_UNITS).iterrows():
             values = {value: row[column] for value, column in columns.items()}
-            shares = {"before": row["met_share_before"], "after": row["met_share_after"]}
-            yield self._say(name, part, key, values, shares if part == "best" else {}, unit=self._unit(row))
+            yield self._say(name, part, key, values, self._met(row) if part == "best" else {}, unit=self._unit(row))
         if (rest := len(rows) - MOST_UNITS) > 0:
             yield self._say(name, part, "more_units", {"count": rest})
 
@@ -145,7 +145,9 @@ class _Speaker:
             values = {f"n_{row.band}": getattr(row, column) for row in rows.itertuples()}
             bands = [
                 self._word(
-                    "band_count", band=catalog.band_name(row.band, self.lang), n=count(getattr(row, column), self.lang)
+                    "band_count",
+                    band=catalog.band_name(row.band, self.lang),
+                    n=self._counted("n", getattr(row, column)),
                 )
                 for row in rows.itertuples()
             ]
@@ -184,7 +186,7 @@ class _Speaker:
             & facilities["kind"].isin([kind for kind, known in catalog.kinds().items() if known.has_places])
         )
         if unknown.any():
-            yield self._say(name, "crowding", "crowded_uncounted", {"n": float(unknown.sum())})
+            yield self._say(name, "crowding", "crowded_uncounted", {"count": float(unknown.sum())})
 
     def _cost(self, name: str, row: pd.Series) -> Sentence:
         if row["cost_is"] == "none":
@@ -198,9 +200,13 @@ class _Speaker:
         shown = {"cost": _money(row["cost_extra"]), "each": _money(row["cost_per_child"]), "unit": row["money_unit"]}
         return self._say(name, "cost", key, {}, shares=None, **shown)
 
-    def _unknown(self, name: str, whole: pd.Series) -> Iterator[Sentence]:
+    def _unknown(self, name: str, whole: pd.Series, changes: pd.DataFrame) -> Iterator[Sentence]:
         if whole["unknown_any"] > 0:
-            yield self._say(name, "unknown", "unknown", {"n": whole["unknown_any"]})
+            unsure = changes[
+                (changes[["unknown_before", "unknown_after"]] > 0).any(axis=1) & (changes["kind"] != CIRCLE)
+            ]
+            kinds = self._word("list").join(map(self._kind, unsure["kind"].unique()))
+            yield self._say(name, "unknown", "unknown", {"n": whole["unknown_any"]}, shares=None, kinds=kinds)
         else:
             yield self._say(name, "unknown", "unknown_none", {})
         if whole["arrived"] > 0:
@@ -213,7 +219,7 @@ class _Speaker:
             bands = [catalog.band_name(band, self.lang) for band in catalog.bands() if band in rules.unknown_bands]
             yield self._say(name, "unknown", "unknown_bands", {}, bands=self._word("list").join(bands))
         if rules.unknown_units:
-            yield self._say(name, "unknown", "unknown_units", {"n": float(len(rules.unknown_units))})
+            yield self._say(name, "unknown", "unknown_units", {"count": float(len(rules.unknown_units))})
         if apart := self.comparison.kinds_apart:
             kinds = self._word("list").join(map(self._kind, apart))
             yield self._say(name, "unknown", "kinds_apart", {}, kinds=kinds)
@@ -229,10 +235,17 @@ class _Speaker:
     ) -> Sentence:
         """The sentence `key` with counts, shares and words filled in."""
         shares = shares or {}
-        shown = {name: count(float(value), self.lang) for name, value in values.items()}
+        shown = {name: self._counted(name, float(value)) for name, value in values.items()}
         shown |= {name: share(value) for name, value in shares.items()} | {k: text(v) for k, v in words.items()}
         said = self._word("sentence", text=self._word(key, **shown) if shown else self._word(key))
         return Sentence(of, part, said, {name: float(value) for name, value in (values | shares).items()})
+
+    def _counted(self, name: str, value: float) -> str:
+        """A number as it stands in a sentence: of children, unless it is called `count` or `capacity`."""
+        shown = count(value, self.lang)
+        if name in ("count", "capacity"):
+            return shown
+        return self._word("one_child" if shown == "1" else "children", n=shown)
 
     def _word(self, key: str, **values: Any) -> str:
         return catalog.word(f"compare.{key}", self.lang, **values)
@@ -242,6 +255,10 @@ class _Speaker:
 
     def _labels(self, row: Any) -> dict[str, str]:
         return {"kind": self._kind(row.kind), "band": catalog.band_name(row.band, self.lang)}
+
+    @staticmethod
+    def _met(row: pd.Series) -> dict[str, float]:
+        return {"before": row["met_share_before"], "after": row["met_share_after"]}
 
     def _site(self, row: Any) -> dict[str, str]:
         return {"name": _one_line(row.name) or row.facility_id, "kind": self._kind(row.kind)}
@@ -299,7 +316,8 @@ def sentences_markdown(comparison: Comparison) -> str:
     for lang in catalog.LANGUAGES:
         lines.append("# " + catalog.word("compare.page", lang))
         lines += [marks[level] + _escaped(line) for level, line in _lines(comparison, lang)]
-    return "\n".join(("\n" + line + "\n") if line.startswith("#") else line for line in lines).lstrip("\n") + "\n"
+    spaced = re.sub(r"\n*(^#.*$)\n*", r"\n\n\1\n\n", "\n".join(lines), flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", spaced).strip("\n") + "\n"
 
 
 def _lines(comparison: Comparison, lang: str) -> Iterator[tuple[str, str]]:

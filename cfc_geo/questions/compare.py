@@ -209,7 +209,8 @@ def _worst_first(table: pd.DataFrame, groups: list[str], share: str, gap: str) -
 
 
 def _sum_units(pair: Pair) -> pd.DataFrame:
-    """`tables.UNIT_CHANGE_COLUMNS` of one pair: the children who gain or lose any kind; needs are child × kind."""
+    """`tables.UNIT_CHANGE_COLUMNS` of one pair: the children who gain or lose any kind. Needs are child × kind, of
+    the kinds of which anything is known of anybody."""
     sums, sums_before = (UnitSums(one.cells["unit_id"], one.units) for one in (pair.after, pair.before))
     children_before = _children(pair.before.cells)
     by_band = {
@@ -231,6 +232,7 @@ def _count_any(pair: Pair, band: str, sums: UnitSums) -> dict[str, np.ndarray]:
     was, now = (table[kinds].to_numpy().reshape(len(pair.children), len(kinds)) for table in (pair.was, pair.now))
     before = set(pair.before.cells["origin_id"])
     here = pair.after.cells["origin_id"].isin(before).to_numpy()
+    told = (np.isin(was, (COVERED, GAP)) | np.isin(now, (COVERED, GAP))).any(axis=0)
     gains = here & ((was != COVERED) & (now == COVERED)).any(axis=1)
     loses = here & ((was == COVERED) & (now != COVERED)).any(axis=1)
     masks = {
@@ -243,9 +245,9 @@ def _count_any(pair: Pair, band: str, sums: UnitSums) -> dict[str, np.ndarray]:
         "gaining_any": gains,
         "losing_any": loses,
         "unknown_any": here & ((was == UNKNOWN) | (now == UNKNOWN)).any(axis=1),
-        "needs": here * len(kinds),
-        **{f"{status}_needs_before": ((was == code).T * here).sum(axis=0) for code, status in enumerate(STATUSES)},
-        **{f"{status}_needs_after": ((now == code).T * here).sum(axis=0) for code, status in enumerate(STATUSES)},
+        "needs": here * told.sum(),
+        **{f"{status}_needs_before": here * (was[:, told] == code).sum(axis=1) for code, status in enumerate(STATUSES)},
+        **{f"{status}_needs_after": here * (now[:, told] == code).sum(axis=1) for code, status in enumerate(STATUSES)},
     }
     children = pair.children[band].to_numpy()
     return {name: sums(children * mask) for name, mask in masks.items()}
