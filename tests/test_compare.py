@@ -518,6 +518,7 @@ def test_the_map_shows_before_after_and_difference(compared: Comparison, show: C
     assert [figures[name] for name in ("gaining", "losing", "kept", "lacking", "unclear")] == [3, 24, 4, 32, 0]
     shown = page.locator("#cfc-figures").inner_text()
     assert "3 人" in shown and "24 人" in shown and "受损" in shown
+    assert page.locator("#cfc-share b").inner_text() == "+3 / −24"
     assert page.locator(".key.mark-2").count() == page.locator(".key.mark-3").count() == 1, "the school moves"
     for view, side in ((0, "before"), (1, "after")):
         page.evaluate(choose, ["cfc-view", str(view)])

@@ -618,6 +618,7 @@ var cfc = (function () {
 
   /* The share of a row of figures. Where some children are not known about it is a lower bound, and says so. */
   function shareOf(row) {
+    if (isDifference()) return row.gaining == null ? words.no_figure : "+" + few(row.gaining) + " / −" + few(row.losing);
     const unsure = row.share != null && row.unknown >= 0.005 * row.children;
     if (!unsure) return percent(row.share);
     return fill(words.at_least, { share: Math.floor(row.share * 100) + "%" });
@@ -708,7 +709,7 @@ var cfc = (function () {
   function fillSymbols() {
     const { kind, attached } = data.facilities;
     const kinds = shown.others ? Object.keys(data.kinds) : kindsOfChoice();
-    const there = data.facilities.kind.map((id, facility) => (seen && !seen.facilities[facility] ? "" : id));
+    const there = data.facilities.kind.map((id, facility) => (seen && [0, 3].includes(seen.facilities[facility]) ? "" : id));
     const lines = kinds.filter((id) => data.kinds[id]).map((id) => make("li", {}, symbol(data.kinds[id], true),
       make("span", {}, data.kinds[id].name),
       make("span", { className: "count" }, fill(words.places, { n: whole(there.filter((one) => one === id).length) }))));
