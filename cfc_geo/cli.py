@@ -24,12 +24,12 @@ from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
 from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_options, site_options
 
 if TYPE_CHECKING:
-    from cfc_geo.model import Result
+    from cfc_geo.model import Comparison, Result
     from cfc_geo.plan import Plan
     from cfc_geo.siting import Siting
 
 COMMAND = "cfc-geo"
-VERBS = ("run", "check", "site", "datum", "new", "fetch")
+VERBS = ("run", "compare", "site", "check", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -66,6 +66,9 @@ def build_command(lang: str) -> click.Group:
     plans = click.Argument(
         ["plans"], type=click.Path(path_type=Path), nargs=-1, required=True, metavar=say("plan.metavar") + "…"
     )
+    results = click.Argument(
+        ["results"], type=click.Path(path_type=Path), nargs=-1, required=True, metavar=say("compare.metavar") + "…"
+    )
     out = click.Option(
         ["--out"], type=click.Path(path_type=Path), default=Path("out"), metavar="DIR", help=say("out.help")
     )
@@ -79,6 +82,7 @@ def build_command(lang: str) -> click.Group:
     group.callback = lambda **_: None
     verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
         ("run", [plans, out, allow], run),
+        ("compare", [results, out, allow], compare),
         ("check", [plan, out, allow], check),
         ("site", [plan, *site_options(say), out, allow], site),
         ("datum", [*datum_params(say), allow], datum),
@@ -126,6 +130,29 @@ def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) 
             print(catalog.word("cli.run.audit_failed", lang, plan=plan.file, count=len(broken)), file=sys.stderr)
             outcome = FAULT
         del result  # its tables, before those of the next are made
+    return outcome
+
+
+def compare(results: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) -> int:
+    """Compare results with the first of them: who gains, who loses. Plans among them are run first, as `run` does."""
+    from cfc_geo.inputs.comparable import check_comparable
+    from cfc_geo.inputs.results import is_result, read_result
+    from cfc_geo.outputs.comparison import folder_name, write_comparison
+    from cfc_geo.outputs.folder import check_comparison_folder, same_folder
+    from cfc_geo.questions.compare import compare as compare_results
+
+    names = [path.resolve().name if is_result(path) else path.stem for path in results]
+    if len(results) < 2 or same_folder([Path(f"{name}.toml") for name in names]):
+        key = "two" if len(results) < 2 else "same_name"
+        print(catalog.word(f"cli.compare.{key}", lang, names=", ".join(names)), file=sys.stderr)
+        return WRONG_USAGE
+    check_comparison_folder(folder_name(names), out)
+    plans = tuple(path for path in results if not is_result(path))
+    outcome = run(plans, out, allow, lang)
+    before, *after = [read_result(path if is_result(path) else out / path.stem) for path in results]
+    check_comparable(before, tuple(after))
+    comparison = compare_results(before, tuple(after))
+    _print_comparison(comparison, write_comparison(comparison, out, lang), lang)
     return outcome
 
 
@@ -303,6 +330,17 @@ def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) ->
     say("open", map=folder / "map.html")
     if count := sum(finding.severity == "warning" for finding in result.findings):
         say("warnings", count=count)
+
+
+def _print_comparison(comparison: "Comparison", folder: Path, lang: str) -> None:
+    from cfc_geo.outputs.sentences import sentences
+
+    print(catalog.word("cli.compare.done", lang, folder=folder))
+    told = ("ranking", "gain", "lose", "worst", "cost")
+    for one in sentences(comparison, lang):
+        if one.part in told:
+            print(f"  {one.after}: {one.text}" if one.after else f"  {one.text}")
+    print(catalog.word("cli.compare.open", lang, page=folder / "sentences.html", map=folder / "map.html"))
 
 
 def _print_siting(siting: "Siting", folder: Path, scenario: Path | None, seconds: float, lang: str) -> None:

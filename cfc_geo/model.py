@@ -301,3 +301,74 @@ class Result:
     access_by_unit: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ACCESS_COLUMNS)))
     overflow: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(OVERFLOW_COLUMNS)))
     service_areas: gpd.GeoDataFrame = field(default_factory=gpd.GeoDataFrame)
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """By what rules a result was computed: two results can be compared only where all of these are equal, apart from
+    kinds that only one of them asks about."""
+
+    program: str
+    crs: str
+    horizon_m: float
+    snap_limit_m: float
+    norm_set: str
+    limits: dict[str, Norm]
+    baskets: dict[str, tuple[str, ...]]
+    speeds_ms: dict[str, float]
+    units_sha256: str
+    unknown_bands: frozenset[str]
+    unknown_units: frozenset[str]
+    population: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a scenario costs, counted in `unit` ("" of a plan that is no scenario): NaN where none of it is known,
+    `partly` where it is a lower bound."""
+
+    amount: float = np.nan
+    unit: str = ""
+    partly: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A result as it stands in its folder, whole and as this program wrote it; tables as in `Result`.
+
+    `edited` says whether its plan changed the children. `facilities` have `crowding` and what goes with it only where
+    it was measured.
+    """
+
+    name: str
+    title: str
+    record_sha256: str
+    rules: Ruled
+    cost: Cost
+    edited: bool
+    surveyed: frozenset[str]
+    sources: tuple[Source, ...]
+    units: gpd.GeoDataFrame
+    cells: gpd.GeoDataFrame
+    facilities: gpd.GeoDataFrame
+    streets: gpd.GeoDataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What changes from the first result to each of the others; `after` names which. All by unit, worst-off first.
+
+    changes     unit × kind (and "circle") × band (`tables.CHANGE_COLUMNS`)
+    units       unit × band, and band `all` (`tables.UNIT_CHANGE_COLUMNS`): children who gain or lose anything
+    facilities  `tables.FACILITY_CHANGE_COLUMNS`
+    summary     one row an `after` (`tables.SUMMARY_COLUMNS`), those first where most children gain
+    kinds_apart kinds that only some of the results ask about, and that are left out
+    """
+
+    before: Finished
+    after: tuple[Finished, ...]
+    changes: pd.DataFrame
+    units: pd.DataFrame
+    facilities: pd.DataFrame
+    summary: pd.DataFrame
+    kinds_apart: tuple[str, ...]

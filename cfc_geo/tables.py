@@ -106,6 +106,31 @@ FACILITY_RESULT_COLUMNS = (
 
 EDIT_COLUMNS = ("edit", "verb", "target", "attribute", "old", "new", "why", "cost", "cost_unit")
 """One row for everything that an edit changes; its reason and cost stand in the first of its rows only."""
+CIRCLE, ALL_BANDS = "circle", "all"
+"""Stands for the whole circle where tables of changes list kinds, and for all bands together where they list bands."""
+CHANGE_COLUMNS = (
+    "after", "unit_id", "unit_name", "level", "kind", "band", "limit_m", "children_before", "children", "arrived",
+    "covered_before", "gap_before", "unknown_before", "covered_after", "gap_after", "unknown_after",
+    "gaining", "losing", "unchanged", "unknown_changed", "gaining_unknown", "losing_unknown",
+    "still_covered", "still_gap",
+    "covered_share_before", "covered_share_after", "children_walks_known", "mean_change_m", "mean_change_min",
+    "best_change_m", "worst_change_m", "children_nearer", "children_farther",
+)  # fmt: skip
+UNIT_CHANGE_COLUMNS = (
+    "after", "unit_id", "unit_name", "level", "band", "children_before", "children", "arrived", "only_gaining",
+    "only_losing", "gaining_and_losing", "neither", "gaining_any", "losing_any", "unknown_any", "met_share_before",
+    "met_share_after", "gap_needs_before",
+)  # fmt: skip
+FACILITY_CHANGE_COLUMNS = (
+    "after", "facility_id", "kind", "name", "unit_id", "state", "crowded", "kind_before", "capacity_before",
+    "capacity_after", "children_within_before", "children_within_after", "assigned_before", "assigned_after",
+    "crowding_before", "crowding_after",
+)  # fmt: skip
+SUMMARY_COLUMNS = (
+    "after", "rank", "gaining_any", "losing_any", "gaining_and_losing", "unknown_any", "newly_crowded",
+    "relieved", "cost_extra", "cost_is", "money_unit", "cost_per_child", "worst_unit_id", "worst_unit_name",
+    "worst_share_before", "worst_share_after", "worst_share_change",
+)  # fmt: skip
 
 
 def children_column(band: str) -> str:

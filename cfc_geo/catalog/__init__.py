@@ -280,6 +280,11 @@ def word(key: str, lang: str, **values: Any) -> str:
     return str(text.format_map(values)) if values else text
 
 
+def room_words(room: str, lang: str) -> dict[str, str]:
+    """Every word of `words/<room>.toml` in `lang`, by its entry."""
+    return {entry: str(texts[lang]) for entry, texts in _load(f"words/{room}").items()}
+
+
 def kind_name(kind: str, lang: str) -> str:
     """The name of a kind as users read it."""
     return str(getattr(kinds()[kind], lang)) if kind in kinds() else kind

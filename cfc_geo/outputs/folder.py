@@ -157,6 +157,27 @@ def check_named_folder(plan_file: Path, out_dir: Path, name: str) -> Path:
     return _safe_folder(plan_file, out_dir, name, _foreign_files)
 
 
+def check_comparison_folder(name: str, out_dir: Path) -> Path:
+    """The folder a comparison called `name` goes to in `out_dir`; looks, and changes nothing.
+
+    Raises `OutputError` as `check_folder` does. A folder that holds a result is left alone.
+    """
+    return _safe_folder(Path(f"{name}.toml"), out_dir, name, _not_a_comparison)
+
+
+def _not_a_comparison(folder: Path) -> list[str]:
+    """What `folder` holds that no comparison wrote: files of others, or a result."""
+    foreign = _foreign_files(folder)
+    return foreign or ([RUN_RECORD] if (folder / RUN_RECORD).exists() and not _is_comparison(folder) else [])
+
+
+def _is_comparison(folder: Path) -> bool:
+    try:
+        return "comparison" in json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def _safe_folder(plan_file: Path, out_dir: Path, name: str, foreign_in: Callable[[Path], list[str]]) -> Path:
     findings, folder = Findings(), out_dir / name
     if not _is_plain_name(plan_file.stem) or not _is_plain_name(name) or UNSAFE.search(plan_file.name):

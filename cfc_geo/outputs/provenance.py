@@ -12,14 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
+import shapely
 
 from cfc_geo import catalog
 from cfc_geo.errors import Finding
+from cfc_geo.inputs.study import horizon_m
 from cfc_geo.model import Result, Source
 from cfc_geo.outputs.edits import scenario_record
 from cfc_geo.plan import Plan
 from cfc_geo.questions.audit import exceeds, limits_set
+from cfc_geo.tables import UNIT_COLUMNS
 
 PROGRAM = "cfc_geo"
 RUN_RECORD = "run.json"
@@ -105,6 +109,10 @@ def settings(result: Result) -> dict[str, Any]:
             "count_of": plan.population.count_of or "",
         },
         "surveyed": [kind for kind in catalog.kinds() if kind in result.study.surveyed],
+        "horizon_m": horizon_m(plan),
+        "units": {"count": len(result.study.units), "sha256": units_digest(result.study.units)},
+        "unknown_bands": [band for band in catalog.bands() if band in result.study.unknown_bands],
+        "unknown_units": sorted(result.study.unknown_units),
     }
 
 
@@ -121,6 +129,17 @@ def access_record(plan: Plan) -> dict[str, Any]:
         "participation": dict(plan.access.participation),
         "why": plan.access.why,
     }
+
+
+def units_digest(units: gpd.GeoDataFrame) -> str:
+    """SHA-256 of what the units are: ids, names, levels, parents and outlines (to a millimetre), in order of id."""
+    ordered = units.sort_values("unit_id")
+    texts = ordered[list(UNIT_COLUMNS)].astype(str).to_numpy().tolist()
+    outlines = shapely.to_wkb(shapely.normalize(shapely.set_precision(ordered.geometry.to_numpy(), 0.001)))
+    digest = hashlib.sha256(json.dumps(texts, ensure_ascii=True).encode("ascii"))
+    for outline in outlines:
+        digest.update(hashlib.sha256(outline).digest())
+    return digest.hexdigest()
 
 
 def speed_record(plan: Plan, band: str) -> dict[str, Any]:
@@ -232,6 +251,7 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
 
 
 def file_record(file: Path) -> dict[str, Any]:
+    """Name, size and SHA-256 of a file, as `run.json` lists it."""
     content = file.read_bytes()
     return {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 

@@ -32,6 +32,15 @@ class UnitSums:
             sums[line] += own[unit]
         return sums
 
+    def least(self, values: np.ndarray) -> np.ndarray:
+        """The least value of each sum's origins instead of their sum; NaN where all are NaN, or there are none."""
+        own = np.full(len(self._units), np.inf)
+        np.fmin.at(own, self._own, values)
+        least = np.full(len(self._units) + 1, np.fmin.reduce(own, initial=np.inf))
+        for unit, line in enumerate(self._above):
+            least[line] = np.minimum(least[line], own[unit])
+        return np.where(np.isfinite(least), least, np.nan)
+
     def labels(self) -> dict[str, np.ndarray]:
         """unit_id, unit_name, level of the sums that a call returns."""
         return {

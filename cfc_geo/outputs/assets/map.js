@@ -6,7 +6,6 @@
 var cfc = (function () {
   "use strict";
 
-  const COVERED = 0, GAP = 1;
   const EARTH_M = 2 * Math.PI * 6378137;
   const TILE = 512;
   const CHUNK = 32;
@@ -14,6 +13,10 @@ var cfc = (function () {
   const COLOURS = {
     status: ["#86bcc6", "#f4bf88", "#cdc8bf"],
     hatch: [null, "#c0661b", "#97918a"],
+    change: {
+      gaining: ["#2a7f62", null], losing: ["#a63d2f", "#5e130a"], kept: ["#cfe3e6", null], lacking: ["#f5e3cf", null], unclear: ["#cdc8bf", "#97918a"],
+    },
+    mark: [null, null, "#2a7f62", "#a63d2f", "#6a3d9a"],
     paper: "#f3f1ec", water: "#c3d9e4", green: "#d7e4cb", building: "#e3ded4", rail: "#a39d95",
     street: "#ffffff", casing: "#cdc7bc", path: "#b9b1a4", unit: "#4a4458", ink: "#1f2a30", edited: "#b3126b",
   };
@@ -39,7 +42,7 @@ var cfc = (function () {
     cells: true, facilities: true, others: false, entrances: false, units: true, labels: true,
     streets: true, ground: true, basemap: true, level: "",
   };
-  let selected = null;
+  let selected = null, views = [], seen = null;
   let levels = [];
   const drawn = {};
 
@@ -267,13 +270,13 @@ var cfc = (function () {
 
   /* Diagonal lines (gap) or dots (unknown), the same size on every screen. */
   function pattern(ctx, status, view) {
-    const size = 8, tile = document.createElement("canvas");
+    const dots = data.statuses[status] === "unknown" || data.statuses[status] === "unclear", size = 8, tile = document.createElement("canvas");
     tile.width = tile.height = size * view.ratio;
     const brush = tile.getContext("2d");
     brush.scale(view.ratio, view.ratio);
-    brush.strokeStyle = brush.fillStyle = COLOURS.hatch[status];
+    brush.strokeStyle = brush.fillStyle = coloursOf(status)[1];
     brush.beginPath();
-    if (status === GAP) {
+    if (!dots) {
       for (const shift of [-size, 0, size]) { brush.moveTo(shift - 1, size + 1); brush.lineTo(shift + size + 1, -1); }
       brush.stroke();
     } else {
@@ -284,6 +287,11 @@ var cfc = (function () {
     const made = ctx.createPattern(tile, "repeat");
     made.setTransform(new DOMMatrix().scale(1 / view.ratio));
     return made;
+  }
+
+  /* Fill of a status and of its pattern (null: plain). */
+  function coloursOf(status) {
+    return COLOURS.change[data.statuses[status]] || [COLOURS.status[status], COLOURS.hatch[status]];
   }
 
   function paintGround(ctx, view) {
@@ -306,17 +314,17 @@ var cfc = (function () {
     const status = cellStatus();
     const children = cells.childrenOf(choice.band);
     const store = shapes.cells;
-    const parts = [[], [], []], pale = [[], [], []];
+    const parts = data.statuses.map(() => []), pale = data.statuses.map(() => []);
     visitNear(store, view.box, (cell) => (children(cell) > 0 ? parts : pale)[status[cell]].push(cell));
-    for (const code of [0, 1, 2]) {
+    for (const code of data.statuses.keys()) {
       for (const [list, strength] of [[pale[code], 0.22], [parts[code], 0.78]]) {
         if (!list.length) continue;
         ctx.beginPath();
         list.forEach((cell) => trace(ctx, store, cell, view, true, 0));
         ctx.globalAlpha = strength;
-        ctx.fillStyle = COLOURS.status[code];
+        ctx.fillStyle = coloursOf(code)[0];
         ctx.fill();
-        if (code !== COVERED) {
+        if (coloursOf(code)[1]) {
           ctx.globalAlpha = strength * 0.6;
           ctx.fillStyle = pattern(ctx, code, view);
           ctx.fill();
@@ -405,7 +413,8 @@ var cfc = (function () {
   }
 
   function visibleFacility(facility) {
-    return shown.facilities && (shown.others || kindsOfChoice().includes(data.facilities.kind[facility]));
+    if (!shown.facilities || (seen && !seen.facilities[facility])) return false;
+    return shown.others || kindsOfChoice().includes(data.facilities.kind[facility]);
   }
 
   /* The area drawn for the chosen facility, if the plan asked for areas. */
@@ -452,6 +461,7 @@ var cfc = (function () {
       paintSymbol(ctx, kind, view.a * x + view.bx, view.a * y + view.by, size, facilities.attached[facility]);
       drawn.facilities[facility] = 1;
       if (facilities.edited[facility]) paintRing(ctx, view.a * x + view.bx, view.a * y + view.by, size * 1.7);
+      if (markOf(facility)) paintMark(ctx, view.a * x + view.bx, view.a * y + view.by, size, markOf(facility));
       if (selected && selected.what === "facility" && selected.index === facility) {
         ctx.beginPath();
         ctx.arc(view.a * x + view.bx, view.a * y + view.by, size * 1.9, 0, 7);
@@ -472,6 +482,24 @@ var cfc = (function () {
     ctx.setLineDash([4, 2.5]);
     ctx.lineWidth = 2;
     ctx.strokeStyle = COLOURS.edited;
+    ctx.stroke();
+    ctx.setLineDash([]);
+  }
+
+  /* In the difference of two results: 2 comes, 3 goes, 4 is newly crowded; else 0. */
+  function markOf(facility) {
+    return seen && seen.facilities[facility] > 1 ? seen.facilities[facility] : 0;
+  }
+
+  function paintMark(ctx, x, y, size, mark) {
+    ctx.beginPath();
+    ctx.arc(x, y, size * 1.8, 0, 7);
+    ctx.lineWidth = 4.5;
+    ctx.strokeStyle = "#fff";
+    ctx.stroke();
+    ctx.setLineDash(mark === 3 ? [3, 3] : []);
+    ctx.lineWidth = 2.4;
+    ctx.strokeStyle = COLOURS.mark[mark];
     ctx.stroke();
     ctx.setLineDash([]);
   }
@@ -521,6 +549,10 @@ var cfc = (function () {
     return choice.kind === "circle";
   }
 
+  function isDifference() {
+    return data.statuses.includes("gaining");
+  }
+
   function kindsOfChoice() {
     return isCircle() ? data.baskets[choice.band] || [] : [choice.kind];
   }
@@ -541,6 +573,7 @@ var cfc = (function () {
   /* The two tables of figures as one look-up: unit, kind (or "circle"), band → a row. */
   function readFigures(tables) {
     const rows = new Map(), bands = {};
+    const same = (table) => Object.fromEntries(Object.keys(table).map((name) => [name, name]));
     const add = (table, kindAt, names) => table.unit_id.forEach((unit, i) => {
       const kind = kindAt(i), band = table.band[i], row = {};
       for (const [to, from] of Object.entries(names)) row[to] = table[from][i];
@@ -548,6 +581,13 @@ var cfc = (function () {
       bands[kind] = bands[kind] || [];
       if (!bands[kind].includes(band)) bands[kind].push(band);
     });
+    if (tables.rows) add(tables.rows, (i) => tables.rows.kind[i], same(tables.rows));
+    else addResult(tables, add);
+    return { all: tables.all, bands, of: (unit) => rows.get(JSON.stringify([unit, choice.kind, choice.band])) || {} };
+  }
+
+  /* The figures of one result, under the names of statuses. */
+  function addResult(tables, add) {
     add(tables.kinds, (i) => tables.kinds.kind[i], {
       children: "children", covered: "covered", gap: "gap", unknown: "unknown", share: "covered_share",
       metres: "mean_walk_m", minutes: "mean_walk_min",
@@ -556,7 +596,6 @@ var cfc = (function () {
       children: "children", covered: "complete", gap: "incomplete", unknown: "unknown", share: "complete_share",
       items: "mean_items_share", missing: "most_missing_kind",
     });
-    return { all: tables.all, bands, of: (unit) => rows.get(JSON.stringify([unit, choice.kind, choice.band])) || {} };
   }
 
   function defaultBand(kind) {
@@ -613,6 +652,7 @@ var cfc = (function () {
 
   /* The share of a row of figures. Where some children are not known about it is a lower bound, and says so. */
   function shareOf(row) {
+    if (isDifference()) return row.gaining == null ? words.no_figure : "+" + few(row.gaining) + " / −" + few(row.losing);
     const unsure = row.share != null && row.unknown >= 0.005 * row.children;
     if (!unsure) return percent(row.share);
     return fill(words.at_least, { share: Math.floor(row.share * 100) + "%" });
@@ -677,8 +717,8 @@ var cfc = (function () {
   function fillLegend() {
     const row = figures.of(figures.all);
     $("share").children[0].textContent = shareOf(row);
-    $("share").children[1].textContent = isCircle() ? words.share_circle : words.share_kind;
-    const counts = [row.covered, row.gap, row.unknown];
+    $("share").children[1].textContent = isDifference() ? words.share_change : isCircle() ? words.share_circle : words.share_kind;
+    const counts = data.statuses.map((status) => row[status]);
     $("bar").replaceChildren(...counts.map((count, status) => {
       const part = make("span", { className: "swatch " + data.statuses[status] });
       part.style.flexGrow = count || 0;
@@ -703,9 +743,10 @@ var cfc = (function () {
   function fillSymbols() {
     const { kind, attached } = data.facilities;
     const kinds = shown.others ? Object.keys(data.kinds) : kindsOfChoice();
+    const there = data.facilities.kind.map((id, facility) => (seen && [0, 3].includes(seen.facilities[facility]) ? "" : id));
     const lines = kinds.filter((id) => data.kinds[id]).map((id) => make("li", {}, symbol(data.kinds[id], true),
       make("span", {}, data.kinds[id].name),
-      make("span", { className: "count" }, fill(words.places, { n: whole(kind.filter((one) => one === id).length) }))));
+      make("span", { className: "count" }, fill(words.places, { n: whole(there.filter((one) => one === id).length) }))));
     const hollow = kind.findIndex((id, i) => kinds.includes(id) && !attached[i]);
     if (hollow >= 0) {
       lines.push(make("li", { className: "note" }, symbol(data.kinds[kind[hollow]], false), make("span", {}, words.unattached)));
@@ -717,13 +758,16 @@ var cfc = (function () {
 
   /* Legend of what is on the map besides the choice: only what is there, and switched on. */
   function fillLines() {
-    const { backdrop, units } = shapes;
+    const { backdrop, units } = shapes, { kind } = data.facilities;
     const entries = [];
     if (pale() && shown.cells) entries.push(["pale", words.no_children]);
     if (shown.units && units.count) entries.push(["unit", shown.level ? words.unit_line + " · " + shown.level : words.unit_line]);
     if (shown.entrances && shapes.entrances.x.length) entries.push(["entrance", words.entrance]);
     if (shown.facilities && data.facilities.edited.some((edited, facility) => edited && visibleFacility(facility))) {
       entries.push(["edited", words.edited]);
+    }
+    for (const mark of [2, 3, 4]) {
+      if (kind.some((id, facility) => markOf(facility) === mark && visibleFacility(facility))) entries.push(["mark mark-" + mark, words["mark_" + mark]]);
     }
     if (shown.ground) for (const theme of ["water", "green"]) if (data.backdrop[theme].rows) entries.push([theme, words[theme]]);
     if (shown.streets && backdrop.rail.lines.count) entries.push(["rail", words.rail]);
@@ -741,7 +785,8 @@ var cfc = (function () {
   function fillUnits() {
     const { id, name, level } = data.units;
     const rows = id.map((unit, i) => ({ i, row: figures.of(unit) })).filter(({ i }) => level[i] === shown.level);
-    rows.sort((one, other) => (one.row.share ?? 2) - (other.row.share ?? 2) || one.i - other.i);
+    const order = (row) => (isDifference() ? row.order : row.share) ?? 2;
+    rows.sort((one, other) => order(one.row) - order(other.row) || one.i - other.i);
     const body = make("tbody", {}, ...rows.map(({ i, row }) => {
       const button = make("button", { type: "button" }, name[i] || id[i]);
       button.addEventListener("click", () => showUnit(i, true));
@@ -772,7 +817,7 @@ var cfc = (function () {
     $("kind").addEventListener("change", () => choose($("kind").value, choice.band));
     choice.kind = "circle";
     choice.band = defaultBand("circle");
-    const { children, unknown } = figures.of(figures.all);
+    const { children, unknown } = (views[0] ? views[0].figures : figures).of(figures.all);
     return children && unknown <= children / 2 ? "circle" : measured.find(listed) || options[0].value;
   }
 
@@ -937,6 +982,13 @@ var cfc = (function () {
 
   /* What a cell's access to a kind is: nearest facility, metres and minutes, status. */
   function accessRows(cell, kind) {
+    if (isDifference()) {
+      const walk = (one) => {
+        const { metres, nearest } = one.cells.kinds[kind];
+        return nearest[cell] ? [facilityName(nearest[cell] - 1), " ", make("small", {}, walkText(metres[cell] - 1, kind))] : [words.none_found];
+      };
+      return [[words.was, ...walk(views[0])], [words.now, ...walk(views[views.indexOf(seen) - 1])], [words.status, statusBadge(cellStatus()[cell])]];
+    }
     const { status, metres, nearest } = cells.kinds[kind];
     const label = fill(words.nearest, { kind: data.kinds[kind].name });
     const rows = [];
@@ -1007,7 +1059,7 @@ var cfc = (function () {
       make("p", { className: "hint" }, subtitle()),
       make("p", { className: "big" }, shareOf(row)),
       facts([
-        ...[row.covered, row.gap, row.unknown].map((count, status) =>
+        ...data.statuses.map((status) => row[status]).map((count, status) =>
           [make("span", { className: "badge" }, swatch(status), statusWord(status)),
             count == null ? words.no_figure : fill(words.children, { n: few(count) })]),
         [words.children_head, row.children == null ? words.no_figure : fill(words.children, { n: few(row.children) })],
@@ -1154,7 +1206,7 @@ var cfc = (function () {
       return Object.fromEntries(entries);
     };
     const [tables, units, cellShapes, streets, backdrop, areas, served] = await Promise.all([
-      unpackText(data.figures), unpackShapes(data.units.shapes), unpackShapes(data.cells.shapes),
+      data.views ? null : unpackText(data.figures), unpackShapes(data.units.shapes), unpackShapes(data.cells.shapes),
       named(data.streets, unpackShapes),
       named(data.backdrop, async (theme) => ({ areas: await unpackShapes(theme.areas), lines: await unpackShapes(theme.lines) })),
       unpackShapes(data.facilities.shapes), unpackShapes(data.facilities.served.shapes),
@@ -1164,13 +1216,42 @@ var cfc = (function () {
       served: { store: served, list: data.facilities.served.facility },
       entrances: await named(data.entrances, unpackNumbers),
     };
-    figures = readFigures(tables);
-    cells = await unpackCells(named);
+    if (data.views) await unpackViews(named);
+    else {
+      figures = readFigures(tables);
+      cells = await unpackCells(named, data.cells);
+    }
     drawn.facilities = new Uint8Array(data.facilities.id.length);
   }
 
-  async function unpackCells(named) {
-    const packed = data.cells;
+  /* The views of a comparison: each its own answers, figures and facilities, of the same cells. */
+  async function unpackViews(named) {
+    views = await Promise.all(data.views.map(async ({ name, statuses, figures: tables, cells: answers, facilities }) => ({
+      name, statuses, figures: readFigures(await unpackText(tables)), facilities: await unpackNumbers(facilities),
+      cells: await unpackCells(named, { ...data.cells, ...answers, unknown: statuses.length - 1 }),
+    })));
+    see(views[2]);
+  }
+
+  function see(chosen) {
+    seen = chosen;
+    ({ cells, figures } = chosen);
+    data.statuses = chosen.statuses;
+  }
+
+  function fillViews() {
+    if (!views.length) return;
+    const picker = make("select", { id: "cfc-view" }, ...views.map((one, i) =>
+      make("option", { value: String(i), selected: one === seen }, one.name)));
+    picker.addEventListener("change", () => {
+      see(views[Number(picker.value)]);
+      map.closePopup();
+      choose(choice.kind, choice.band);
+    });
+    $("choose").prepend(make("label", { for: "cfc-view" }, words.view), picker);
+  }
+
+  async function unpackCells(named, packed) {
     const [id, unit, attached, children, kinds, circle] = await Promise.all([
       unpackText(packed.id), unpackNumbers(packed.unit), unpackNumbers(packed.attached),
       named(packed.children, unpackNumbers), named(packed.kinds, (kind) => named(kind, unpackNumbers)),
@@ -1179,7 +1260,7 @@ var cfc = (function () {
     const bands = Object.values(children);
     const childrenOf = (band) => children[band]
       ? (cell) => children[band][cell] : (cell) => bands.reduce((sum, counts) => sum + counts[cell], 0);
-    return { id, unit, attached, children, kinds, circle, childrenOf, nothing: new Uint8Array(shapes.cells.count).fill(2) };
+    return { id, unit, attached, children, kinds, circle, childrenOf, nothing: new Uint8Array(shapes.cells.count).fill(packed.unknown ?? 2) };
   }
 
   /* The finest level with at most 24 units, else the one with fewest. */
@@ -1212,6 +1293,7 @@ var cfc = (function () {
         units: total(shapes.units.seen),
       }),
       choice: () => ({ ...choice }),
+      view: () => (seen ? seen.name : null),
       figures: () => ({ ...figures.of(figures.all) }),
       repaints: () => redraws,
       /* Where on the page a facility, cell or unit is. */
@@ -1268,6 +1350,7 @@ var cfc = (function () {
     readLevels();
     addFurniture();
     addBasemap();
+    fillViews();
     const kind = fillKinds();
     fillNotes();
     fillSources();
