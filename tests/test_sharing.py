@@ -237,6 +237,8 @@ def test_the_command_writes_for_several_plans_the_bytes_that_it_writes_for_each(
         assert main(["run", str(plan), "--out", str(tmp_path / "alone")]) == 0
         together, alone = (written(tmp_path / how / plan.stem) for how in ("together", "alone"))
         assert [name for name in {*together, *alone} if together.get(name) != alone.get(name)] == []
+    cells = {plan.stem: (tmp_path / "together" / plan.stem / "cells.parquet").read_bytes() for plan in plans}
+    assert len({cells[name] for name in ("toy", "s1", "s2", "s3")}) == 4, "every edit shows"
 
 
 def written(folder: Path) -> dict[str, bytes]:
