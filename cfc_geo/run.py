@@ -16,6 +16,7 @@ from cfc_geo.catalog import Norm
 from cfc_geo.errors import Findings, NetworkError
 from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
+from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Attachment, Coverage, Network, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
 from cfc_geo.network.graph import build_network
@@ -140,12 +141,12 @@ def check_plan(plan: Plan) -> Findings:
 def join_network(plan: Plan, study: Study, first: "Steps | None" = None) -> tuple[Network, Attachment, Findings]:
     """The network, where origins and entrances attach to it, and what a planner should know of both.
 
-    Taken over from `first` are the network of the very same streets, and where the very same origins attach to it.
+    Taken over from `first` are the network of the very same streets, and where people at the same places attach to it.
     """
     findings = Findings()
     same_streets = first is not None and _same(first.study, study, "streets", "nodes")
     network = first.network if first is not None and same_streets else build_network(study.streets, study.nodes)
-    if first is not None and same_streets and _same(first.study, study, "origins"):
+    if first is not None and same_streets and _same_homes(first.study, study):
         attachment = attach_entrances(network, first.attachment, study.entrances)
     else:
         attachment = attach(network, study.origins, study.entrances, limit_m=plan.walk.snap_limit_m)
@@ -208,6 +209,15 @@ def _as_read_by(plan: Plan, first: Steps) -> Study:
 
 def _same(before: Study, after: Study, *tables: str) -> bool:
     return all(getattr(before, table) is getattr(after, table) for table in tables)
+
+
+def _same_homes(before: Study, after: Study) -> bool:
+    """Whether the same origins walk from the same places; how many children they are may differ."""
+    if before.origins is after.origins:
+        return True
+    if not before.origins["origin_id"].equals(after.origins["origin_id"]):
+        return False
+    return bool(shapely.equals_exact(*(np.asarray(home_points(one.origins)) for one in (before, after))).all())
 
 
 def _on_one_ground(before: Study, after: Study) -> bool:

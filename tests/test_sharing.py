@@ -183,7 +183,7 @@ def same_result(one: Result, other: Result) -> None:
     assert (one.findings, one.baskets, one.study.name) == (other.findings, other.baskets, other.study.name)
 
 
-@settings(quick, max_examples=12)
+@settings(quick, max_examples=8)
 @given(place=random_places(), data=st.data())
 def test_scenarios_share_and_get_what_a_run_alone_gets(plan: Plan, place: Place, data: st.DataObject) -> None:
     """Scenarios of facilities of random towns, and one that also touches streets, in any order."""
@@ -196,6 +196,9 @@ def test_scenarios_share_and_get_what_a_run_alone_gets(plan: Plan, place: Place,
         scenario = edited(place, data)
         studies[name] = replace(base, facilities=scenario.facilities, entrances=scenario.entrances)
     studies["street"] = replace(studies["s1"], streets=place.streets.assign(length_m=place.streets["length_m"] + 1))
+    grown = base.origins.assign(children_3_5=base.origins["children_3_5"] + 2.0)
+    studies["grown"] = replace(studies["s2"], origins=grown)
+    studies["moved"] = replace(base, origins=base.origins.set_geometry(base.origins.geometry.translate(3.0)))
     check_together(plan, {name: studies[name] for name in data.draw(st.permutations(list(studies)))})
 
 
