@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from cfc_geo.tables import BACKDROP_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, c
 from tests.random_towns import SNAP_M, Place, random_places
 from tests.test_bad_input import refused
 from tests.towns import CRS as TOWN_CRS
-from tests.toyplan import BANDS, CHILDREN, lonlat, write_toy
+from tests.toyplan import BANDS, CHILDREN, ORIGIN, PLAN, lonlat, write_csv, write_toy
 
 
 def at(x: float, y: float, datum: str = "wgs84") -> str:
@@ -180,7 +180,8 @@ def test_places_of_nought_and_edits_of_nothing_are_told(tmp_path: Path) -> None:
     add = f'add = {{ id = "PP", kind = "pocket_park", {at(200, 5)} }}'
     lon, lat = lonlat(1200, 0)
     out = f'add = {{ id = "K3", kind = "kindergarten", {at(1320, 5)}, entrances = [[{lon:.9f}, {lat:.9f}]] }}'
-    edits = ['resize = { facility = "K", capacity = 0 }', 'resize = { facility = "S", capacity = 90 }', add, out]
+    far = f'grow = {{ id = "far", {at(600, 130)}, children = {{ "0-2" = 5 }} }}'
+    edits = ['resize = { facility = "K", capacity = 0 }', 'resize = { facility = "S", capacity = 90 }', add, out, far]
     _, after = edited(tmp_path, *edits)
     codes = {
         finding.code: (finding.severity, finding.rows) for finding in after.findings if finding.code.startswith("edit.")
@@ -190,7 +191,25 @@ def test_places_of_nought_and_edits_of_nothing_are_told(tmp_path: Path) -> None:
         "edit.nothing_changes": ("warning", (2,)),
         "edit.kind_not_asked": ("warning", (3,)),
         "edit.outside_units": ("note", (4,)),
+        "edit.estate_far": ("warning", (5,)),
     }
+
+
+def test_a_place_in_water_is_asked_about(tmp_path: Path) -> None:
+    plan = load_plan(scenario(tmp_path, f'move = {{ facility = "K", {at(200, 5)} }}'))
+    base = read_study(plan)
+    x, y = ORIGIN
+    for theme, asked in (("water", ["edit.in_water"]), ("green", [])):
+        pond = gpd.GeoDataFrame(
+            {"theme": [theme, "water"], "name": ""},
+            geometry=[
+                shapely.box(x + 150, y + 1, x + 250, y + 50),
+                shapely.LineString([(x + 200, y), (x + 200, y + 9)]),
+            ],
+            crs=base.crs,
+        )
+        after = apply_edits(replace(base, backdrop=pond), plan)
+        assert [finding.code for finding in after.findings if finding.code.startswith("edit.")] == asked
 
 
 # ------------------------------------------------------------------------------------------------------------ children
@@ -260,6 +279,46 @@ def test_residents_grow_with_the_children(tmp_path: Path) -> None:
     more = after.origins["residents"] - base.origins["residents"]
     assert more.tolist() == pytest.approx([0, 0, 0, 16, 32, 0])
     assert after.audit["residents_by_edits"] == pytest.approx(48)
+
+
+CENSUS = """[population]
+file = "data/census.csv"
+count_of = "常住"
+{unknown}
+[population.spread]
+on = "even"
+"""
+IN_CENSUS = [["社区", *(f"{band}岁" for band in BANDS)], ["西社区", 1, 2, 3, 4, 5], ["东社区", 10, 20, 30, 40, 50]]
+
+
+def census_town(folder: Path, unknown: str = "") -> None:
+    write_toy(folder)
+    head, tail = PLAN[: PLAN.index("[population]")], PLAN[PLAN.index("[[facilities]]") :]
+    (folder / "toy.toml").write_text(head + CENSUS.format(unknown=unknown) + tail, encoding="utf-8")
+    write_csv(folder / "data/census.csv", IN_CENSUS[: 2 if unknown else 3])
+
+
+def test_children_of_a_census_grow_in_the_cells_they_were_spread_to(tmp_path: Path) -> None:
+    census_town(tmp_path)
+    estate = f'grow = {{ id = "新苑", {at(800, 5)}, children = {{ "6-11" = 50 }} }}'
+    result = ran(tmp_path, 'grow = { unit = "东社区", children = { "0-2" = 5 } }', estate)
+    sums = result.study.origins.groupby("unit_id")[["children_0_2", "children_6_11"]].sum()
+    assert sums["children_0_2"].to_dict() == pytest.approx({"01": 1, "02": 15})
+    assert sums["children_6_11"].to_dict() == pytest.approx({"01": 3, "02": 80})
+    home = result.study.origins.set_index("origin_id").loc["新苑"]
+    assert home["home"].equals(home["geometry"])
+    assert result.cells.set_index("origin_id").loc["新苑", "primary_school_m"] == pytest.approx(5, abs=0.02)
+    assert result.audit["children_unaccounted"] == 0 and result.audit["children_by_edits"] == pytest.approx(55)
+
+
+@pytest.mark.parametrize("unit", ["02", "0"])
+def test_a_unit_of_unknown_children_cannot_be_edited(tmp_path: Path, unit: str) -> None:
+    census_town(tmp_path, 'unknown_units = ["东社区"]')
+    estate = f'grow = {{ id = "新苑", {at(800, 5)}, children = {{ "6-11" = 50 }} }}'
+    found = refused(scenario(tmp_path, f'grow = {{ unit = "{unit}", children = {{ "0-2" = 5 }} }}', estate))
+    assert [(finding.code, finding.rows) for finding in found] == [("edit.unit_unknown", (n,)) for n in (1, 2)]
+    _, after = edited(tmp_path, 'grow = { unit = "01", children = { "0-2" = 5 } }')
+    assert told(after) == [("01", "children_0_2", "1", "6")]
 
 
 # ----------------------------------------------------------------------------------------------------- what is refused

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
+import shapely
 
 from cfc_geo.errors import DataError, Findings
 from cfc_geo.inputs.edit_children import edit_children
 from cfc_geo.inputs.edit_facilities import edit_facilities
 from cfc_geo.inputs.ledger import Ledger, numbered
-from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Change, Study
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ENTRANCES, FACILITIES, ORIGINS, check_table
@@ -26,30 +26,45 @@ def apply_edits(study: Study, plan: Plan) -> Study:
     for edit in (edit_facilities, edit_children):  # edits of streets stand between the two
         edited, made = edit(edited, plan, findings)
         changes += made
-    _check_reached(edited, plan, findings)
+    _check_places(edited, plan, Ledger(plan.file.name, findings))
     findings.raise_errors(DataError)
-    check_table(edited.facilities, FACILITIES)
-    check_table(edited.entrances, ENTRANCES, unique=False)
-    check_table(edited.origins, ORIGINS)
+    for name, table in (("facilities", FACILITIES), ("entrances", ENTRANCES), ("origins", ORIGINS)):
+        if (frame := getattr(edited, name)) is not getattr(study, name):
+            check_table(frame, table, unique=table is not ENTRANCES)
     changes.sort(key=lambda change: change.edit)
     return replace(edited, changes=tuple(changes), findings=(*study.findings, *findings))
 
 
-def _check_reached(study: Study, plan: Plan, findings: Findings) -> None:
-    """An error for every way into an added or moved facility that no walkable street is near: it would serve nobody;
-    a warning for such an estate. `study` has all edits done: the street may be one that the scenario adds."""
-    ledger, limit_m = Ledger(plan.file.name, findings), plan.walk.snap_limit_m
+def _check_places(study: Study, plan: Plan, ledger: Ledger) -> None:
+    """What is wrong with the places of new and moved facilities, and of new estates.
+
+    A way in that no walkable street is near is an error, for it would serve nobody; such an estate, or a place in
+    water, a warning. `study` has all edits done: the street may be one that the scenario adds.
+    """
+    limit_m = plan.walk.snap_limit_m
     for edit in numbered(plan, {"add", "move", "grow"}):
-        of_what, of_id = edit.edit.targets()[0]
-        if of_what == "facility":
-            places = study.entrances.geometry[study.entrances["facility_id"] == of_id].to_numpy()
-        else:  # a cell; the children of a unit have no place
-            places = home_points(study.origins[study.origins["origin_id"] == of_id]) if of_what == "cell" else []
-        if len(places) == 0 or (away_m := float(_metres_to_streets(places, study.streets).max())) <= limit_m:
+        (of_what, of_id), *_ = edit.edit.targets()
+        if of_what == "children":  # those of a unit have no place of their own
             continue
-        tell = ledger.error if of_what == "facility" else ledger.warning
-        code = "edit.no_street" if of_what == "facility" else "edit.estate_far"
-        tell(edit, code, id=of_id, metres=round(away_m, 1), limit_m=limit_m)
+        table = study.facilities if of_what == "facility" else study.origins
+        site = table[(table["facility_id"] if of_what == "facility" else table["origin_id"]) == of_id]
+        if site.empty:  # its own faults are told already
+            continue
+        doors = study.entrances[study.entrances["facility_id"] == of_id] if of_what == "facility" else site
+        away_m = float(_metres_to_streets(doors.geometry.to_numpy(), study.streets).max())
+        told = {"id": of_id, "metres": round(away_m, 1), "limit_m": limit_m}
+        if away_m > limit_m and of_what == "facility":
+            ledger.error(edit, "edit.no_street", **told)
+        elif away_m > limit_m:
+            ledger.warning(edit, "edit.estate_far", **told)
+        elif _in_water(site.geometry.iloc[0], study.backdrop):
+            ledger.warning(edit, "edit.in_water", id=of_id)
+
+
+def _in_water(place: shapely.Geometry, backdrop: gpd.GeoDataFrame) -> bool:
+    water = backdrop.geometry[backdrop["theme"] == "water"].to_numpy()
+    areas = water[shapely.get_dimensions(water) == 2]
+    return bool(shapely.intersects(areas, place).any())
 
 
 def _metres_to_streets(points: np.ndarray, streets: gpd.GeoDataFrame) -> np.ndarray:
