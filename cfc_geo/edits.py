@@ -118,7 +118,7 @@ class _Street(PlanModel):
 
 
 class AddLink(_Street):
-    """A walkable link along a drawn line. It joins the streets at its two ends, and at no street that it crosses."""
+    """A walkable link along a drawn line. It joins streets of the file at its two ends, and none that it crosses."""
 
     id: NewId
     line: Line
@@ -133,7 +133,10 @@ class AddLink(_Street):
 
 
 class CloseLink(PlanModel):
-    """A street that nobody may walk any longer: a segment (w123.4), or all segments of an OSM way (w123)."""
+    """A street that nobody may walk through any longer: a segment (w123.4), or all segments of an OSM way (w123).
+
+    Those who live on it, and entrances on it, are reached from its ends as before.
+    """
 
     street: Text
 

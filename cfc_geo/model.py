@@ -49,7 +49,8 @@ class Study:
     facilities  facility_id, kind, name, capacity (NaN unknown), unit_id ("" outside), source, point or polygon; and
                 what files say besides (`tables.FACILITY_TEXTS`, "" unknown; `tables.FACILITY_NUMBERS`, NaN unknown)
     entrances   facility_id, evidence, point
-    streets     walkable segments between junctions, `from_node`/`to_node` number the junctions
+    streets     walkable segments between junctions, `from_node`/`to_node` number the junctions; `tables.STREET_EDITS`
+                where edits change them
     nodes       node_id, x, y, crossing: the junctions of `streets`
     backdrop    theme (water, green, rail, building, road), name, any geometry: for the map only
     surveyed    kinds that some file lists; the coverage of every other kind is unknown, not zero
@@ -105,7 +106,9 @@ class Network:
 
     Segments are the rows of `Study.streets`, in the same order, from node `segment_from` to node `segment_to`, which a
     walker may take `segment_forward` or `segment_backward`; `mean_m` and `longest_m` are of all of them. `segments` is
-    None where neither is allowed.
+    None where neither is allowed, and of links that were added: `links` are these, where people may step onto them
+    (`linked`: whether there are any). A closed segment has no arcs. `whole` is the segment, and `whole_m` its length,
+    as they were before a link cut it.
     `component` numbers the weakly connected parts by node, the longest first; `component_m` is the length of each.
     """
 
@@ -121,6 +124,10 @@ class Network:
     segment_forward: np.ndarray
     segment_backward: np.ndarray
     segments: gpd.GeoSeries
+    links: gpd.GeoSeries
+    linked: bool
+    whole: np.ndarray
+    whole_m: np.ndarray
     component: np.ndarray
     component_m: np.ndarray
 
@@ -147,6 +154,14 @@ class Snaps:
         return self.segment >= 0
 
 
+class Steps(NamedTuple):
+    """Where points step onto the streets: `stated` is one place for each point, `taken` are all, each of `point`."""
+
+    stated: Snaps
+    taken: Snaps
+    point: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Attachment:
     """Origins and entrances on a network, and every first and last step between them and its nodes.
@@ -156,10 +171,14 @@ class Attachment:
     gates   entrance → nodes from which a walker comes to it, along its segment, access leg included
     doors   node → origins that reach it along their segment, access leg included
     direct  entrance → origins on the same segment that walk straight along it, both access legs included
+
+    Where an added link is nearer to a point than any other street, its steps lead onto both; `origins` and `entrances`
+    state the other street, if there is one within the limit.
     """
 
     origin_ids: pd.Index
     origins: Snaps
+    origin_steps: Steps
     facility_of_entrance: np.ndarray
     entrance_points: np.ndarray
     entrances: Snaps

@@ -54,19 +54,19 @@ def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) ->
     Of plans that differ in their edits (`UNREAD`), those after the first take over what their edits leave as the first
     had it: a scenario that touches one kind of facility reads no file and computes that kind.
     """
-    first: Steps | None = None
+    first: Work | None = None
     for number, plan in enumerate(plans, start=1):
         if first is not None and not _reads_the_same(first.plan, plan):
             first = None
-        result, steps = _answer(plan, first, Clock(progress))
+        result, work = _answer(plan, first, Clock(progress))
         asked_again = any(_reads_the_same(plan, later) for later in plans[number:])
-        first = (first or steps) if asked_again else None
-        del steps  # no more is held than the next plan needs
+        first = (first or work) if asked_again else None
+        del work  # no more is held than the next plan needs
         yield result
         del result
 
 
-def _answer(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Result, "Steps"]:
+def _answer(plan: Plan, first: "Work | None", clock: "Clock") -> tuple[Result, "Work"]:
     with clock("read"):
         read = read_study(plan) if first is None else _as_read_by(plan, first)
         study = apply_edits(read, plan)
@@ -119,10 +119,10 @@ def _answer(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Result, 
         audit=audit,
         timings_s=clock.seconds,
     )
-    steps = Steps(
+    work = Work(
         plan, read, study, network, attachment, coverage, coverage_by_unit, circle, circle_by_unit, ground, border_m
     )
-    return result, steps
+    return result, work
 
 
 def check_plan(plan: Plan) -> Findings:
@@ -138,7 +138,7 @@ def check_plan(plan: Plan) -> Findings:
     return Findings([*study.findings, *findings, *_note_norms(plan, kinds, study), *judged])
 
 
-def join_network(plan: Plan, study: Study, first: "Steps | None" = None) -> tuple[Network, Attachment, Findings]:
+def join_network(plan: Plan, study: Study, first: "Work | None" = None) -> tuple[Network, Attachment, Findings]:
     """The network, where origins and entrances attach to it, and what a planner should know of both.
 
     Taken over from `first` are the network of the very same streets, and where people at the same places attach to it.
@@ -177,7 +177,7 @@ UNREAD = {"name", "why", "map", "audit", "edits", "cost", "cost_unit"}
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class Work:
     """What a plan after this one may take over: `read` is the study before the edits, `ground` and `border_m` are of
     the audit."""
 
@@ -200,7 +200,7 @@ def _reads_the_same(plan: Plan, other: Plan) -> bool:
     return here == there
 
 
-def _as_read_by(plan: Plan, first: Steps) -> Study:
+def _as_read_by(plan: Plan, first: Work) -> Study:
     """What `read_study` would give for `plan`: the study of `first`, under the plan's own names."""
     old, new = first.plan.file.name, plan.file.name
     findings = tuple(replace(found, file=new) if found.file == old else found for found in first.read.findings)

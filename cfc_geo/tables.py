@@ -37,6 +37,9 @@ STREET_COLUMNS = (
     "street_id", "from_node", "to_node", "length_m", "forward", "backward",
     "highway", "name", "maxspeed", "lanes", "sidewalk", "crossing", "bridge", "tunnel", "steps",
 )  # fmt: skip
+STREET_EDITS = ("added", "closed", "whole", "whole_m")
+"""What edits write beside `STREET_COLUMNS`, where there are any: a link that was drawn; a street that may not be walked
+through; of a piece of a street that a link cuts, the whole and its length."""
 BACKDROP_COLUMNS = ("theme", "name")
 GROUND_COLUMNS = ("theme", "use", "levels")
 

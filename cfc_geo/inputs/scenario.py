@@ -9,6 +9,7 @@ import shapely
 from cfc_geo.errors import DataError, Findings
 from cfc_geo.inputs.edit_children import edit_children
 from cfc_geo.inputs.edit_facilities import edit_facilities
+from cfc_geo.inputs.edit_streets import edit_streets
 from cfc_geo.inputs.ledger import Ledger, numbered
 from cfc_geo.model import Change, Study
 from cfc_geo.plan import Plan
@@ -23,7 +24,7 @@ def apply_edits(study: Study, plan: Plan) -> Study:
     if not plan.edits:
         return study
     findings, changes, edited = Findings(), list[Change](), study
-    for edit in (edit_facilities, edit_children):  # edits of streets stand between the two
+    for edit in (edit_facilities, edit_streets, edit_children):
         edited, made = edit(edited, plan, findings)
         changes += made
     _check_places(edited, plan, Ledger(plan.file.name, findings))

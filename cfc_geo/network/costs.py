@@ -14,9 +14,9 @@ import pandas as pd
 import shapely
 
 from cfc_geo.inputs.units import home_points
-from cfc_geo.model import Attachment, Links, NearestCosts, Network, Snaps, TravelCosts
+from cfc_geo.model import Attachment, Links, NearestCosts, Network, Snaps, Steps, TravelCosts
 from cfc_geo.network.graph import links, nanometres, stable_order
-from cfc_geo.network.snap import snap_points
+from cfc_geo.network.snap import SAME_PLACE_M, snap_points
 
 if TYPE_CHECKING:
     from cfc_geo.network import kernel
@@ -32,19 +32,22 @@ def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFr
     """Tie origins (origin_id; a cell counts as its home or else its centre) and entrances (facility_id) to the streets.
 
     Whatever lies farther than `limit_m` (inclusive, straight line) from every walkable segment stays unattached.
+    Where an added link is nearer than any other street, one may step onto either: a new street beside a home must not
+    keep anybody from the way that was there.
     """
-    at_origins = snap_points(network, home_points(origins), limit_m=limit_m)
-    at_entrances = snap_points(network, entrances.geometry, limit_m=limit_m)
-    origin, door, door_nm = _ends(network, at_origins, leaving=True)
+    from_origins = _steps(network, home_points(origins), limit_m)
+    to_entrances = _steps(network, entrances.geometry, limit_m)
+    origin, door, door_nm = _ends(network, from_origins.taken, leaving=True)
     return Attachment(
         origin_ids=pd.Index(origins["origin_id"], name="origin_id"),
-        origins=at_origins,
+        origins=from_origins.stated,
         facility_of_entrance=entrances["facility_id"].to_numpy(copy=True),
+        origin_steps=from_origins,
         entrance_points=np.array(entrances.geometry, dtype=object),
-        entrances=at_entrances,
-        gates=_gates(network, at_entrances),
-        doors=links(door, origin, door_nm, len(network.node_id)),
-        direct=_direct(network, at_entrances, at_origins),
+        entrances=to_entrances.stated,
+        gates=_gates(network, to_entrances),
+        doors=links(door, from_origins.point[origin], door_nm, len(network.node_id)),
+        direct=_direct(network, to_entrances, from_origins),
     )
 
 
@@ -52,14 +55,14 @@ def attach_entrances(network: Network, attached: Attachment, entrances: gpd.GeoD
     """`attached` with `entrances` in the place of its own: what `attach` would give, but only entrances at new places
     are looked for on the streets."""
     points = np.array(entrances.geometry, dtype=object)
-    at_entrances = _snapped(network, points, attached)
+    to_entrances = _steps_to(network, points, attached)
     return replace(
         attached,
         facility_of_entrance=entrances["facility_id"].to_numpy(copy=True),
         entrance_points=points,
-        entrances=at_entrances,
-        gates=_gates(network, at_entrances),
-        direct=_direct(network, at_entrances, attached.origins),
+        entrances=to_entrances.stated,
+        gates=_gates(network, to_entrances),
+        direct=_direct(network, to_entrances, attached.origin_steps),
     )
 
 
@@ -209,24 +212,47 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 
-def _snapped(network: Network, points: np.ndarray, attached: Attachment) -> Snaps:
-    """Entrances at `points` on the streets; one where an entrance was before is where that was."""
+def _steps_to(network: Network, points: np.ndarray, attached: Attachment) -> Steps:
+    """Where entrances at `points` meet the streets; one where an entrance was before is where that was."""
+    before = attached.entrances
+    if network.linked:
+        return _steps(network, points, before.limit_m)
     known = {place: row for row, place in enumerate(shapely.to_wkb(attached.entrance_points))}
     row = np.array([known.get(place, -1) for place in shapely.to_wkb(points)], dtype=np.int64)
     new = row < 0
     row[new] = len(attached.entrance_points) + np.arange(new.sum())
-    before = attached.entrances
     fresh = snap_points(network, points[new], limit_m=before.limit_m)
     columns = {
         name: np.concatenate([getattr(before, name), getattr(fresh, name)])[row]
         for name in ("segment", "at_m", "node", "snap_m")
     }
-    return Snaps(**columns, limit_m=before.limit_m)
+    snaps = Snaps(**columns, limit_m=before.limit_m)
+    return Steps(snaps, snaps, np.arange(len(points)))
 
 
-def _gates(network: Network, entrances: Snaps) -> Links:
-    entrance, gate, gate_nm = _ends(network, entrances, leaving=False)
-    return links(entrance, gate, gate_nm, len(entrances.segment))
+def _gates(network: Network, to_entrances: Steps) -> Links:
+    entrance, gate, gate_nm = _ends(network, to_entrances.taken, leaving=False)
+    return links(to_entrances.point[entrance], gate, gate_nm, len(to_entrances.stated.segment))
+
+
+def _steps(network: Network, points: "gpd.GeoSeries | np.ndarray", limit_m: float) -> Steps:
+    """Every point's place on the nearest street, and one on the nearest added link where that is nearer still."""
+    on_streets = snap_points(network, points, limit_m=limit_m)
+    every = np.arange(len(on_streets.segment))
+    if not network.linked:
+        return Steps(on_streets, on_streets, every)
+    on_links = snap_points(network, points, limit_m=limit_m, to=network.links)
+    nearer = np.flatnonzero(on_links.snap_m < np.where(on_streets.attached, on_streets.snap_m - SAME_PLACE_M, np.inf))
+    only = np.zeros(len(every), dtype=bool)
+    only[nearer] = ~on_streets.attached[nearer]
+    pairs = {
+        name: (getattr(on_streets, name), getattr(on_links, name)) for name in ("segment", "at_m", "node", "snap_m")
+    }
+    stated = Snaps(**{name: np.where(only, link, street) for name, (street, link) in pairs.items()}, limit_m=limit_m)
+    taken = Snaps(
+        **{name: np.concatenate([street, link[nearer]]) for name, (street, link) in pairs.items()}, limit_m=limit_m
+    )
+    return Steps(stated, taken, np.concatenate([every, nearer]))
 
 
 def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -252,8 +278,9 @@ def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray,
     )
 
 
-def _direct(network: Network, entrances: Snaps, origins: Snaps) -> Links:
+def _direct(network: Network, to_entrances: Steps, from_origins: Steps) -> Links:
     """Entrance → origins that reach it straight along the segment they share, obeying its direction."""
+    entrances, origins = to_entrances.taken, from_origins.taken
     entrance, origin = _on_one_segment(entrances, origins, len(network.segment_m))
     segment = entrances.segment[entrance]
     ahead_nm = nanometres(entrances.at_m[entrance]) - nanometres(origins.at_m[origin])
@@ -261,7 +288,8 @@ def _direct(network: Network, entrances: Snaps, origins: Snaps) -> Links:
     way = np.where(ahead_nm > 0, network.segment_forward[segment], network.segment_backward[segment])
     allowed = way | (ahead_nm == 0)
     nm = access_nm + np.abs(ahead_nm)
-    return links(entrance[allowed], origin[allowed], nm[allowed], len(entrances.segment))
+    entrance, origin = to_entrances.point[entrance[allowed]], from_origins.point[origin[allowed]]
+    return links(entrance, origin, nm[allowed], len(to_entrances.stated.segment))
 
 
 def _on_one_segment(left: Snaps, right: Snaps, segments: int) -> tuple[np.ndarray, np.ndarray]:

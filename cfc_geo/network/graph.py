@@ -31,7 +31,9 @@ def build_network(streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> Network:
     length_m = streets["length_m"].to_numpy(dtype=float, copy=True)
     forward, backward = (streets[way].to_numpy(dtype=bool, copy=True) for way in ("forward", "backward"))
     walkable = forward | backward
-    arcs, arc_segment = _reverse_arcs(tail, head, length_m, (forward, backward), len(nodes))
+    added, closed = _marks(streets, "added"), _marks(streets, "closed")
+    beside = added & ~_marks(streets, "bridge") & ~_marks(streets, "tunnel")
+    arcs, arc_segment = _reverse_arcs(tail, head, length_m, (forward & ~closed, backward & ~closed), len(nodes))
     component, component_m = _components(tail[walkable], head[walkable], length_m[walkable], len(nodes))
     return Network(
         node_id=nodes["node_id"].to_numpy(copy=True),
@@ -45,7 +47,11 @@ def build_network(streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> Network:
         longest_m=float(length_m.max()),
         segment_forward=forward,
         segment_backward=backward,
-        segments=streets.geometry.where(walkable).reset_index(drop=True),
+        segments=streets.geometry.where(walkable & ~added).reset_index(drop=True),
+        links=streets.geometry.where(walkable & beside).reset_index(drop=True),
+        linked=bool((walkable & beside).any()),
+        whole=_wholes(streets),
+        whole_m=length_m if "whole_m" not in streets else streets["whole_m"].fillna(streets["length_m"]).to_numpy(),
         component=component,
         component_m=component_m,
     )
@@ -72,6 +78,21 @@ def links(row: np.ndarray, to: np.ndarray, nm: np.ndarray, rows: int) -> Links:
     start = np.zeros(rows + 1, dtype=np.int64)
     np.cumsum(np.bincount(row, minlength=rows), out=start[1:])
     return Links(start, to[order].astype(np.int32), nm[order].astype(np.int64))
+
+
+def _marks(streets: gpd.GeoDataFrame, column: str) -> np.ndarray:
+    """A column of yes and no; no throughout where it is not there."""
+    marks = streets[column] if column in streets else pd.Series(False, streets.index)
+    return np.asarray(marks.eq(True))
+
+
+def _wholes(streets: gpd.GeoDataFrame) -> np.ndarray:
+    """Every segment's shape, of a piece that of the whole."""
+    shapes = streets.geometry.to_numpy()
+    if "whole" not in streets:
+        return np.asarray(shapes)
+    wholes = streets["whole"].to_numpy(dtype=object)
+    return np.asarray(np.where(pd.isna(wholes), shapes, wholes))
 
 
 def _check(streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> None:

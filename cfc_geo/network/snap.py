@@ -13,15 +13,19 @@ ROUNDING_M = 1e-3
 """Places are compared to the millimetre, so that a choice does not hang on the last bit of a coordinate."""
 
 
-def snap_points(network: Network, points: "gpd.GeoSeries | np.ndarray", *, limit_m: float) -> Snaps:
-    """Attach each point to the nearest walkable segment within `limit_m` (inclusive).
+def snap_points(
+    network: Network, points: "gpd.GeoSeries | np.ndarray", *, limit_m: float, to: gpd.GeoSeries | None = None
+) -> Snaps:
+    """Attach each point to the nearest walkable segment (of `to`, by default `network.segments`) within `limit_m`
+    (inclusive).
 
     Where several are equally near (within `SAME_PLACE_M`) the least attached place wins (west, then south), then the
     segment that itself lies least: never the one that happens to stand first in its table.
     """
     points = np.asarray(points, dtype=object)
-    point, segment = _equally_near(network.segments, points, limit_m)
-    line = network.segments.to_numpy()[segment]
+    segments = network.segments if to is None else to
+    point, segment = _equally_near(segments, points, limit_m)
+    line = segments.to_numpy()[segment]
     along_m = shapely.line_locate_point(line, points[point])
     place = shapely.line_interpolate_point(line, along_m)
     best = _least(network, points[point], place, segment, point)
@@ -82,8 +86,9 @@ def _least(
 
 def _traits(network: Network, segment: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, ...]:
     """What tells segments apart wherever they stand in their table and whichever way they are drawn: the middle, the
-    stated length, and whether a walker may go towards the lesser end and towards the other."""
-    line = network.segments.to_numpy()[segment]
+    stated length, and whether a walker may go towards the lesser end and towards the other. A piece has the traits of
+    its whole, so that cutting a street moves nobody to another."""
+    line = network.whole[segment]
     before, middle, after = (
         np.stack(_seen_from(point, shapely.line_interpolate_point(line, share, normalized=True)))
         for share in (1 / 3, 1 / 2, 2 / 3)
@@ -92,7 +97,7 @@ def _traits(network: Network, segment: np.ndarray, point: np.ndarray) -> tuple[n
     rising = (east > 0) | ((east == 0) & (north > 0))
     forward, backward = network.segment_forward[segment], network.segment_backward[segment]
     ways = np.where(rising, backward, forward), np.where(rising, forward, backward)
-    return (*middle, network.segment_m[segment], *ways)
+    return (*middle, network.whole_m[segment], *ways)
 
 
 def _seen_from(point: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

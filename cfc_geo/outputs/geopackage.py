@@ -45,8 +45,15 @@ def layers(result: Result) -> dict[str, gpd.GeoDataFrame]:
         "units": units_layer(result),
         "cells": result.cells,
         "facilities": result.facilities,
-        "streets": result.study.streets[[*STREET_COLUMNS, "geometry"]],
+        "streets": _streets_layer(result),
     }
+
+
+def _streets_layer(result: Result) -> gpd.GeoDataFrame:
+    """Segments; in a scenario that edits them also which were added, and which are closed."""
+    streets = result.study.streets
+    edited = [name for name in ("added", "closed") if name in streets]
+    return streets[[*STREET_COLUMNS, *edited, "geometry"]]
 
 
 def units_layer(result: Result) -> gpd.GeoDataFrame:

@@ -505,8 +505,10 @@ def _entrances(result: Result, frame: Frame) -> dict[str, Any]:
 
 
 def _streets(result: Result, frame: Frame) -> dict[str, Any]:
-    """Walkable segments by class, neighbours next to one another."""
+    """Walkable segments by class, neighbours next to one another; those that a scenario closes are left out."""
     streets = result.study.streets
+    if "closed" in streets:
+        streets = streets[~streets["closed"]]
     lines = _geometries(streets)
     order = _near_order(frame.steps(_first_points(lines)))
     lines, classes = lines[order], _street_classes(streets["highway"])[order]
