@@ -37,6 +37,12 @@ def without(place: Place, facility: str) -> Place:
     )
 
 
+def with_links(place: Place, data: st.DataObject) -> Place:
+    """`place`, some of whose streets, but not the first, are links that a scenario added."""
+    added = data.draw(st.sets(st.integers(1, 14), max_size=3))
+    return place.with_(streets=place.streets.assign(added=[row in added for row in range(len(place.streets))]))
+
+
 def same_attachment(one: Attachment, other: Attachment) -> None:
     np.testing.assert_array_equal(one.facility_of_entrance, other.facility_of_entrance)
     for part in ("gates", "doors", "direct"):
@@ -64,6 +70,7 @@ def same_nearest(one: NearestCosts, other: NearestCosts) -> None:
 @given(place=random_places(), data=st.data(), horizon_m=st.sampled_from([30.0, 200.0, FAR_M]))
 def test_one_site_more_is_what_a_full_search_finds(place: Place, data: st.DataObject, horizon_m: float) -> None:
     """Wherever the site is, of whichever kind, with several entrances, on an island or on no street at all."""
+    place = with_links(place, data)
     site = data.draw(st.sampled_from(list(place.facilities["facility_id"])))
     kind = place.facilities.set_index("facility_id")["kind"][site]
     before = without(place, site)
@@ -80,7 +87,8 @@ def test_one_site_more_is_what_a_full_search_finds(place: Place, data: st.DataOb
 @quick
 @given(place=random_places(), another=random_places(), data=st.data())
 def test_other_entrances_attach_as_from_scratch(place: Place, another: Place, data: st.DataObject) -> None:
-    """New, moved and closed entrances, in any order, several at one place."""
+    """New, moved and closed entrances, in any order, several at one place, some beside links that were added."""
+    place = with_links(place, data)
     network, attached = place.attached()
     pool = pd.concat([place.entrances, another.entrances, place.entrances], ignore_index=True)
     rows = data.draw(st.lists(st.integers(0, len(pool) - 1), max_size=12))
