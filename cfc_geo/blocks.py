@@ -378,6 +378,30 @@ class Walk(PlanModel):
         return self
 
 
+DecayId = Literal["step", "linear", "exponential", "gaussian", "inverse_power"]
+
+
+class Access(PlanModel):
+    """How access is measured beside the nearest facility."""
+
+    kinds: list[KindId] | None = Field(None, min_length=1, description="kinds to measure; default: all in question")
+    decay: DecayId = Field("gaussian", description="how much a facility counts the farther it is")
+    parameter: float | None = Field(
+        None, gt=0, le=10, description="p of the decay's formula (catalog/decays.toml); default: the catalogue's"
+    )
+    participation: dict[KindId, Annotated[float, Field(gt=0, le=1)]] = Field(
+        {}, description="share of the children who want a place, by kind; default 1; an assumption"
+    )
+    why: str = Field("", description="where the participation comes from; printed with the results")
+    service_areas: bool = Field(False, description="draw the area that each facility serves, on the map and as a layer")
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> "Access":
+        if self.participation and not self.why:
+            raise fault("access_why")
+        return self
+
+
 class Map(PlanModel):
     """What the map says of itself."""
 

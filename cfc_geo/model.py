@@ -10,7 +10,7 @@ import pandas as pd
 from cfc_geo.catalog import Norm
 from cfc_geo.errors import Finding
 from cfc_geo.plan import Plan
-from cfc_geo.tables import REVIEW_COLUMNS
+from cfc_geo.tables import ACCESS_COLUMNS, OVERFLOW_COLUMNS, REVIEW_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -222,6 +222,45 @@ class TravelCosts:
     horizon_m: pd.Series
 
 
+class Within(NamedTuple):
+    """The pairs of one kind within its limit: positions of origins and of `facility_ids`, and metres."""
+
+    origin: np.ndarray
+    facility: np.ndarray
+    metres: np.ndarray
+    facility_ids: pd.Index
+    limit_m: float
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """Who wants a place. `children`: origin_id × kind, of all known bands of the kind, times its participation.
+    `certain`: facility_id → False where more children may come: of a band or of a unit near by, of which nobody knows
+    the children."""
+
+    children: pd.DataFrame
+    certain: pd.Series
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Places per child of every origin, origin_id × kind (kinds with places): 2SFCA (`per_child`), E2SFCA (`zoned`),
+    NaN where nothing is known; and `bound`: exact, at_least or ""."""
+
+    per_child: pd.DataFrame
+    zoned: pd.DataFrame
+    bound: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Crowding:
+    """Who goes where if each child goes to the nearest: `facilities` by facility_id (`tables.CROWDING_COLUMNS`), and
+    `moves` (`tables.OVERFLOW_COLUMNS`): where those beyond the capacity could go instead."""
+
+    facilities: pd.DataFrame
+    moves: pd.DataFrame
+
+
 @dataclass(frozen=True, eq=False)
 class Coverage:
     """Origin × kind, always complete: `status` (categories covered, gap, unknown), `metres`, `nearest_id` ("" none)."""
@@ -238,9 +277,14 @@ class Result:
 
     coverage_by_unit  unit × kind × band (`tables.COVERAGE_COLUMNS`), and unit_id `all`
     circle_by_unit    unit × band (`tables.CIRCLE_COLUMNS`), and `all`
+    access_by_unit    unit × kind × band (`tables.ACCESS_COLUMNS`), and `all`
+    overflow          where children beyond a facility's capacity could go (`tables.OVERFLOW_COLUMNS`)
+    service_areas     facility_id, kind, limit_m, reached_m, polygon: a drawing; no rows if the plan wants none
     facilities        `tables.FACILITY_RESULT_COLUMNS` and geometry, in the study's CRS
     cells             origin_id, unit_id, children by band, residents, snap_m, and for every kind of the coverage
-                      `<kind>_nearest_id`, `<kind>_m`, `<kind>_status`; `circle_<band>` covered|gap|unknown; geometry
+                      `<kind>_nearest_id`, `<kind>_m`, `<kind>_status`; `circle_<band>` covered|gap|unknown; and access:
+                      `<kind>_number`, `<kind>_gravity`, of kinds with places `<kind>_places_per_child`,
+                      `<kind>_places_per_child_zoned`, `<kind>_places_bound`; geometry
     findings          an error among them is a limit of the plan's `[audit]` that the result breaks
     audit             measure (`catalog/audit.toml`) → value; NaN is not known
     """
@@ -256,3 +300,6 @@ class Result:
     findings: tuple[Finding, ...]
     audit: dict[str, float]
     timings_s: dict[str, float]
+    access_by_unit: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ACCESS_COLUMNS)))
+    overflow: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(OVERFLOW_COLUMNS)))
+    service_areas: gpd.GeoDataFrame = field(default_factory=gpd.GeoDataFrame)

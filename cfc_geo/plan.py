@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_valid
 
 from cfc_geo import catalog, reach
 from cfc_geo.blocks import (
+    Access,
     AuditLimits,
     Circle,
     Duplicates,
@@ -54,6 +55,7 @@ class Plan(PlanModel):
     norms: Norms = Norms()
     circle: Circle = Circle()
     walk: Walk = Walk()
+    access: Access = Access()
     audit: AuditLimits = AuditLimits()
     map: Map = Map()
     edits: list[Edit] = Field([], description="what this scenario changes; those of the plan it extends hold too")
@@ -69,6 +71,8 @@ class Plan(PlanModel):
         for band, basket in self.circle.baskets.items():
             if without := [kind for kind in basket if kind not in norms]:
                 raise fault("basket_without_limit", band=band, kinds=without)
+        if without := [kind for kind in [*(self.access.kinds or []), *self.access.participation] if kind not in norms]:
+            raise fault("access_without_limit", kinds=without)
         return self
 
     @model_validator(mode="after")

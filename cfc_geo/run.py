@@ -17,11 +17,13 @@ from cfc_geo.errors import Findings, NetworkError
 from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.inputs.units import home_points
-from cfc_geo.model import Attachment, Coverage, Network, Result, Study
+from cfc_geo.model import Attachment, Coverage, Crowding, Network, Places, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
 from cfc_geo.network.graph import build_network
+from cfc_geo.network.reached import reached_streets
+from cfc_geo.network.within import pairs_by_kind
 from cfc_geo.plan import Plan
-from cfc_geo.questions.access import count_children_within
+from cfc_geo.questions.access import count_children_within, count_demand, measure_access, sum_access
 from cfc_geo.questions.audit import (
     audit_answers,
     audit_data,
@@ -31,10 +33,13 @@ from cfc_geo.questions.audit import (
     metres_to_border,
     warn_of_children_in_parent_only,
 )
+from cfc_geo.questions.catchment import measure_places
 from cfc_geo.questions.circle import judge_circle, sum_circle
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
+from cfc_geo.questions.crowding import measure_crowding
+from cfc_geo.questions.service_areas import draw_service_areas
 from cfc_geo.questions.sums import without_unknown
-from cfc_geo.tables import EVIDENCE, FACILITY_RESULT_COLUMNS, children_column, children_columns
+from cfc_geo.tables import CROWDING_COLUMNS, EVIDENCE, FACILITY_RESULT_COLUMNS, children_column, children_columns
 
 Progress = Callable[[str], None]
 """Told the name of each stage as it begins: a key of `words/run.toml`."""
@@ -99,6 +104,21 @@ def _answer(plan: Plan, first: "Work | None", clock: "Clock") -> tuple[Result, "
             circle = _renewed_columns(shared.circle, circle)
             circle_by_unit = _renewed_rows(shared.circle_by_unit, circle_by_unit, "band")
         children_within = count_children_within(costs, study.origins, tested, unknown_bands=study.unknown_bands)
+    with clock("access"):
+        within = pairs_by_kind(costs, tested)
+        measured = [kind for kind in kinds if kind in (plan.access.kinds or kinds)]
+        access = measure_access(within, coverage, measured, decay=plan.access.decay, parameter=plan.access.parameter)
+        demand = count_demand(study, within, measured, plan.access.participation)
+        places = measure_places(study, within, demand, coverage)
+        crowding = measure_crowding(study, within, demand, coverage, plan.access.participation)
+        access_by_unit = known(sum_access(access, places, crowding, coverage, study))
+    with clock("areas"):
+        drawn = tested[tested["kind"].isin(anew) & plan.access.service_areas]
+        service_areas = draw_service_areas(
+            reached_streets(network, attachment, drawn, limit_m=limit_m), drawn, limit_m, study.backdrop
+        )
+        if shared is not None:
+            service_areas = _renewed_areas(shared.service_areas, service_areas, anew, tested)
     with clock("audit"):
         ground = shared.ground if shared is not None else audit_ground(study, network, attachment, horizon_m(plan))
         border_m = shared.border_m if shared is not None else metres_to_border(study, norms)
@@ -113,14 +133,28 @@ def _answer(plan: Plan, first: "Work | None", clock: "Clock") -> tuple[Result, "
         baskets=baskets,
         coverage_by_unit=coverage_by_unit,
         circle_by_unit=circle_by_unit,
-        facilities=_facilities_table(study, attachment, children_within),
-        cells=_cells_table(study, attachment, coverage, circle),
+        facilities=_facilities_table(study, attachment, children_within, crowding),
+        cells=_cells_table(study, attachment, coverage, circle, _access_columns(access, places)),
         findings=tuple(findings),
         audit=audit,
         timings_s=clock.seconds,
+        access_by_unit=access_by_unit,
+        overflow=crowding.moves,
+        service_areas=service_areas,
     )
     work = Work(
-        plan, read, study, network, attachment, coverage, coverage_by_unit, circle, circle_by_unit, ground, border_m
+        plan,
+        read,
+        study,
+        network,
+        attachment,
+        coverage,
+        coverage_by_unit,
+        circle,
+        circle_by_unit,
+        ground,
+        border_m,
+        service_areas,
     )
     return result, work
 
@@ -192,6 +226,7 @@ class Work:
     circle_by_unit: pd.DataFrame
     ground: dict[str, float]
     border_m: np.ndarray
+    service_areas: gpd.GeoDataFrame
 
 
 def _reads_the_same(plan: Plan, other: Plan) -> bool:
@@ -258,6 +293,18 @@ def _renewed_coverage(before: Coverage, anew: Coverage, norms: dict[str, Norm]) 
     )
 
 
+def _renewed_areas(
+    before: gpd.GeoDataFrame, anew: gpd.GeoDataFrame, kinds: Sequence[str], facilities: pd.DataFrame
+) -> gpd.GeoDataFrame:
+    """`before` with the areas `anew` in the place of those of `kinds`, in the order of `facilities`."""
+    parts = [part for part in (before[~before["kind"].isin(kinds)], anew) if len(part)]
+    if not parts:
+        return anew
+    areas = pd.concat(parts)
+    order = pd.Index(facilities["facility_id"]).get_indexer(areas["facility_id"])
+    return areas.iloc[np.argsort(order)].reset_index(drop=True)
+
+
 def _renewed_columns(before: pd.DataFrame, anew: pd.DataFrame) -> pd.DataFrame:
     return before.assign(**{str(name): anew[name] for name in anew.columns})
 
@@ -299,6 +346,10 @@ def _note_norms(plan: Plan, kinds: list[str], study: Study) -> Findings:
     findings = Findings()
     for change in plan.norms.override:
         findings.warning("norms.overridden", plan.file.name, kind=change.kind, limit_m=change.limit_m, why=change.why)
+    for kind, share in plan.access.participation.items():
+        findings.warning("access.participation", plan.file.name, kind=kind, share=share, why=plan.access.why)
+    if unasked := [kind for kind in plan.access.kinds or [] if kind not in kinds]:
+        findings.warning("access.not_asked", plan.file.name, kinds=unasked)
     norms = plan.resolved_norms()
     if assumed := [kind for kind in kinds if norms[kind].certainty in ("A", "B")]:
         findings.warning("norms.assumed", plan.file.name, kinds=assumed)
@@ -313,7 +364,9 @@ def _note_norms(plan: Plan, kinds: list[str], study: Study) -> Findings:
 # -------------------------------------------------------------------------------------------------------- result tables
 
 
-def _facilities_table(study: Study, attachment: Attachment, children_within: pd.Series) -> gpd.GeoDataFrame:
+def _facilities_table(
+    study: Study, attachment: Attachment, children_within: pd.Series, crowding: Crowding
+) -> gpd.GeoDataFrame:
     """One row a facility: its shortest access leg, its entrances, the weakest evidence among them, and its children."""
     entrances = study.entrances.assign(
         snap_m=attachment.entrances.snap_m,
@@ -326,11 +379,32 @@ def _facilities_table(study: Study, attachment: Attachment, children_within: pd.
     table["evidence"] = table["evidence"].astype(object).where(table["evidence"].notna(), "")
     reached = table["entrances"] > 0
     table["children_within"] = children_within.reindex(table["facility_id"]).where(reached.to_numpy()).to_numpy()
+    of_facility = crowding.facilities.reindex(table["facility_id"])
+    for name in CROWDING_COLUMNS:
+        table[name] = of_facility[name].where(reached.to_numpy()).to_numpy(dtype=float)
     return table[[*FACILITY_RESULT_COLUMNS, "geometry"]].reset_index(drop=True)
 
 
-def _cells_table(study: Study, attachment: Attachment, coverage: Coverage, circle: pd.DataFrame) -> gpd.GeoDataFrame:
-    """One row an origin, with its answer for every kind and for the circle of every band."""
+def _access_columns(access: tuple[pd.DataFrame, pd.DataFrame], places: Places) -> dict[str, np.ndarray]:
+    """The columns of access of every origin, kind by kind."""
+    tables = {"number": access[0], "gravity": access[1], "places_per_child": places.per_child}
+    tables |= {"places_per_child_zoned": places.zoned, "places_bound": places.bound}
+    return {
+        f"{kind}_{name}": table[kind].to_numpy()
+        for kind in access[0].columns
+        for name, table in tables.items()
+        if kind in table
+    }
+
+
+def _cells_table(
+    study: Study,
+    attachment: Attachment,
+    coverage: Coverage,
+    circle: pd.DataFrame,
+    access: dict[str, np.ndarray],
+) -> gpd.GeoDataFrame:
+    """One row an origin, with its answer for every kind and for the circle of every band, and its access."""
     columns: dict[str, object] = {
         name: study.origins[name] for name in ("origin_id", "unit_id", *children_columns(), "residents")
     }
@@ -342,4 +416,5 @@ def _cells_table(study: Study, attachment: Attachment, coverage: Coverage, circl
         columns[f"{kind}_status"] = coverage.status[kind].array
     for band in circle.columns:
         columns[f"circle_{band.replace('-', '_')}"] = circle[band].array
+    columns |= access
     return gpd.GeoDataFrame(columns, geometry=study.origins.geometry.to_numpy(), crs=study.crs)

@@ -51,6 +51,15 @@ CIRCLE_COLUMNS = (
     "unit_id", "unit_name", "level", "band", "children", "complete", "incomplete", "unknown", "complete_share",
     "mean_items_share", "most_missing_kind",
 )  # fmt: skip
+ACCESS_COLUMNS = (
+    "unit_id", "unit_name", "level", "kind", "band", "limit_m", "children", "number_known", "mean_number",
+    "number_bound", "mean_gravity", "places_known", "mean_places_per_child", "mean_places_per_child_zoned",
+    "places_bound", "children_at_crowded", "children_at_uncounted",
+)  # fmt: skip
+EXACT, AT_LEAST = "exact", "at_least"
+"""What a figure is: all of it, or what is known of it; "" where nothing is."""
+OVERFLOW_COLUMNS = ("kind", "from_facility", "to_facility", "children")
+CROWDING_COLUMNS = ("assigned_children", "crowding", "overflow_children", "overflow_room")
 FACILITY_RESULT_COLUMNS = (
     "facility_id",
     "kind",
@@ -59,6 +68,7 @@ FACILITY_RESULT_COLUMNS = (
     "snap_m",
     "capacity",
     "children_within",
+    *CROWDING_COLUMNS,
     "entrances",
     "evidence",
 )

@@ -269,9 +269,14 @@ def _circle_by_unit(cells: gpd.GeoDataFrame, units: gpd.GeoDataFrame, baskets: A
 
 def _facility_results(study: Study) -> gpd.GeoDataFrame:
     last = np.arange(len(study.facilities)) == len(study.facilities) - 1
+    school = (study.facilities["kind"] == "primary_school") & ~last
     return study.facilities.drop(columns="source").assign(
         snap_m=np.where(last, np.nan, 5.0),
         children_within=np.where(last, np.nan, 321.0),
+        assigned_children=np.where(last, np.nan, 120.0),
+        crowding=np.where(school, 1.2, np.nan),
+        overflow_children=np.where(school, 20.0, np.nan),
+        overflow_room=np.where(school, 5.0, np.nan),
         entrances=np.where(last, 0, 1),
         evidence=np.where(last, "", "point"),
     )

@@ -35,10 +35,10 @@ from cfc_geo.plan import load_plan
 from tests.toy_result import HOSTILE, toy_plan, toy_result, with_names
 
 FILES = {
-    "cells.parquet", "circle.csv", "coverage.csv", "facilities.csv", "map.html", "plan.resolved.toml", "result.gpkg",
-    "run.json", "workbook.xlsx",
+    "access.csv", "cells.parquet", "circle.csv", "coverage.csv", "facilities.csv", "map.html", "plan.resolved.toml",
+    "result.gpkg", "run.json", "workbook.xlsx",
 }  # fmt: skip
-SHEETS = ["说明", "覆盖率", "生活圈", "设施", "质量审计", "提示", "数据字典"]
+SHEETS = ["说明", "覆盖率", "生活圈", "可达数量与学位", "设施", "质量审计", "提示", "数据字典"]
 ALIASES = "select table_name, column_name, name from gpkg_data_columns"
 ROOT = Path(__file__).parents[1]
 
@@ -132,6 +132,7 @@ def test_csv_files_have_the_columns_of_the_vocabulary_in_the_order_of_the_result
     for name, columns in {
         "coverage.csv": tables.COVERAGE_COLUMNS,
         "circle.csv": tables.CIRCLE_COLUMNS,
+        "access.csv": tables.ACCESS_COLUMNS,
         "facilities.csv": tables.FACILITY_RESULT_COLUMNS,
     }.items():
         rows = rows_of_csv(written / name)
@@ -300,7 +301,7 @@ def test_the_audit_is_in_words_and_shows_an_item_without_words_by_its_key(book: 
 def test_the_english_workbook_has_no_chinese_of_ours(result: Result, tmp_path: Path) -> None:
     workbook.write_workbook(result, tmp_path / "en.xlsx", "en")
     book = openpyxl.load_workbook(tmp_path / "en.xlsx")
-    assert book.sheetnames == ["About", "Coverage", "Circle", "Facilities", "Audit", "Findings", "Dictionary"]
+    assert book.sheetnames == ["About", "Coverage", "Circle", "Access", "Facilities", "Audit", "Findings", "Dictionary"]
     headings = [str(value) for sheet in book.worksheets[1:] for value in rows_of_sheet(sheet)[0]]
     explained = [str(value) for row in rows_of_sheet(book["Dictionary"]) for value in row]
     assert not re.search("[\u4e00-\u9fff]", " ".join(headings + explained))
@@ -340,7 +341,7 @@ def test_the_dictionary_explains_every_column_that_is_written(book: openpyxl.Wor
         assert heading and meaning
         for part in str(place).split("；"):
             explained.setdefault(part, set()).add(str(column))
-    for name in ("coverage.csv", "circle.csv", "facilities.csv"):
+    for name in ("coverage.csv", "circle.csv", "access.csv", "facilities.csv"):
         assert explained.pop(name) == set(rows_of_csv(written / name)[0])
     assert explained.pop("cells.parquet") == set(gpd.read_parquet(written / "cells.parquet").columns)
     for layer in pyogrio.list_layers(written / "result.gpkg")[:, 0]:

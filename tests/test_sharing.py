@@ -22,7 +22,7 @@ from cfc_geo.plan import Plan, load_plan
 from cfc_geo.run import run_plan, run_plans
 from tests.random_towns import FACILITY_IDS, FAR_M, Place, random_places
 from tests.towns import CRS, facility_tables, origin_table, street_table
-from tests.toyplan import lonlat, write_toy
+from tests.toyplan import PLAN, lonlat, write_toy
 
 ROOT = Path(__file__).parents[1]
 
@@ -124,7 +124,7 @@ def _street() -> tuple:  # type: ignore[type-arg]
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    return load_plan(write_toy(tmp_path_factory.mktemp("toy")))
+    return load_plan(write_toy(tmp_path_factory.mktemp("toy"), PLAN + "[access]\nservice_areas = true\n"))
 
 
 def study_of(place: Place, unit_of: list[str], surveyed: frozenset[str]) -> Study:
@@ -144,7 +144,7 @@ def study_of(place: Place, unit_of: list[str], surveyed: frozenset[str]) -> Stud
         place.entrances,
         place.streets,
         place.nodes,
-        place.streets[:0],
+        place.streets[:0].assign(theme=""),
         surveyed,
     )
 
@@ -180,7 +180,16 @@ def edited(place: Place, data: st.DataObject) -> Place:
 
 
 def same_result(one: Result, other: Result) -> None:
-    for name in ("coverage_by_unit", "circle_by_unit", "facilities", "cells"):
+    tables = (
+        "coverage_by_unit",
+        "circle_by_unit",
+        "access_by_unit",
+        "facilities",
+        "cells",
+        "overflow",
+        "service_areas",
+    )
+    for name in tables:
         left, right = getattr(one, name), getattr(other, name)
         pd.testing.assert_frame_equal(pd.DataFrame(left), pd.DataFrame(right), check_exact=True)
     for name in ("status", "metres", "nearest_id"):
@@ -191,7 +200,7 @@ def same_result(one: Result, other: Result) -> None:
     assert (one.findings, one.baskets, one.study.name) == (other.findings, other.baskets, other.study.name)
 
 
-@settings(quick, max_examples=8)
+@settings(quick, max_examples=6)
 @given(place=random_places(), data=st.data())
 def test_scenarios_share_and_get_what_a_run_alone_gets(plan: Plan, place: Place, data: st.DataObject) -> None:
     """Scenarios of facilities of random towns, and one that also touches streets, in any order."""

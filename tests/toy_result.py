@@ -14,7 +14,7 @@ from cfc_geo.model import Coverage, Result, Source, Study
 from cfc_geo.plan import Plan, load_plan
 from cfc_geo.questions.circle import judge_circle, sum_circle
 from cfc_geo.questions.coverage import sum_coverage
-from cfc_geo.tables import BACKDROP_COLUMNS, STATUSES, STREET_COLUMNS, children_columns
+from cfc_geo.tables import BACKDROP_COLUMNS, FACILITY_RESULT_COLUMNS, STATUSES, STREET_COLUMNS, children_columns
 
 CRS = "EPSG:4549"
 KINDS = ["childcare", "playground", "park"]
@@ -221,23 +221,14 @@ def _facilities(study: Study) -> gpd.GeoDataFrame:
     table = study.facilities.assign(
         snap_m=[40.0, 40.04, 10.0, 10.0, np.nan],
         children_within=[1.0, 20.125, 5.0, 12.125, np.nan],
+        assigned_children=[1.0, 20.125, 5.0, 12.125, np.nan],
+        crowding=np.nan,
+        overflow_children=np.nan,
+        overflow_room=np.nan,
         entrances=[1, 1, 4, 4, 0],
         evidence=["point", "point", "outline", "nearest", ""],
     )
-    return table[
-        [
-            "facility_id",
-            "kind",
-            "name",
-            "unit_id",
-            "snap_m",
-            "capacity",
-            "children_within",
-            "entrances",
-            "evidence",
-            "geometry",
-        ]
-    ]
+    return table[[*FACILITY_RESULT_COLUMNS, "geometry"]]
 
 
 def _cells(study: Study, coverage: Coverage, circle: pd.DataFrame) -> gpd.GeoDataFrame:

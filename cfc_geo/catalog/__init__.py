@@ -201,6 +201,32 @@ def age_shares() -> tuple[dict[str, float], str]:
 
 
 @dataclass(frozen=True)
+class Decay:
+    """How much a facility counts the farther it is. `parameter` is that of the formula where a plan states none."""
+
+    id: str
+    zh: str
+    en: str
+    formula: str
+    parameter: float
+    source: str
+    certainty: str
+    near_m: float = 0.0
+
+
+@cache
+def decays() -> dict[str, Decay]:
+    """Decays by id."""
+    return {name: Decay(name, **row) for name, row in _load("decays")["decays"].items()}
+
+
+@cache
+def zone_weights() -> tuple[float, ...]:
+    """Weights of the equally wide zones of a limit, from the nearest (E2SFCA)."""
+    return tuple(_load("decays")["zones"]["weights"])
+
+
+@dataclass(frozen=True)
 class Ground:
     """Where nobody lives: OpenStreetMap tags by theme, of which the hard ones rule out even what is mapped as a home.
 

@@ -41,10 +41,12 @@ MULTI = {0: (4, shapely.multipoints), 1: (5, shapely.multilinestrings), 3: (6, s
 
 def layers(result: Result) -> dict[str, gpd.GeoDataFrame]:
     """Layer name → table, in the order in which a GIS lists them."""
+    areas = {"service_areas": result.service_areas} if len(result.service_areas) else {}
     return {
         "units": units_layer(result),
         "cells": result.cells,
         "facilities": result.facilities,
+        **areas,
         "streets": _streets_layer(result),
     }
 

@@ -483,6 +483,10 @@ def _facilities(result: Result, frame: Frame) -> dict[str, Any]:
         "unit": _positions(table["unit_id"], units).tolist(),
         "capacity": [_number(value, 0) for value in table["capacity"]],
         "within": [_number(value, 1) for value in table["children_within"]],
+        "assigned": [_number(value, 1) for value in table["assigned_children"]],
+        "crowding": [_number(value, 3) for value in table["crowding"]],
+        "overflow": [_number(value, 1) for value in table["overflow_children"]],
+        "room": [_number(value, 1) for value in table["overflow_room"]],
         "entrances": [_number(value, 0) for value in table["entrances"]],
         "evidence": _texts(table["evidence"]),
         "attached": table["snap_m"].notna().astype(int).tolist(),
@@ -490,7 +494,17 @@ def _facilities(result: Result, frame: Frame) -> dict[str, Any]:
         "at": points.tolist(),
         "areas": areas.tolist(),
         "shapes": _packed_shapes(shapes[areas], frame),
+        "served": _service_areas(result, frame),
     }
+
+
+def _service_areas(result: Result, frame: Frame) -> dict[str, Any]:
+    """The drawn areas, and which facility each is of; empty where the plan wants none."""
+    areas = result.service_areas
+    if not len(areas):
+        return {"facility": [], "shapes": _packed_shapes(np.empty(0, dtype=object), frame)}
+    position = pd.Index(result.facilities["facility_id"]).get_indexer(areas["facility_id"])
+    return {"facility": position.tolist(), "shapes": _packed_shapes(_geometries(areas), frame)}
 
 
 def _entrances(result: Result, frame: Frame) -> dict[str, Any]:

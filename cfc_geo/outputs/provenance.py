@@ -96,6 +96,7 @@ def settings(result: Result) -> dict[str, Any]:
             "baskets": {band: list(kinds) for band, kinds in result.baskets.items()},
             "why": plan.circle.why,
         },
+        "access": access_record(plan),
         "walk": {"speeds": [speed_record(plan, band) for band in catalog.bands()], "why": plan.walk.why},
         "population": {
             "shares": dict(plan.population.shares or {}),
@@ -104,6 +105,21 @@ def settings(result: Result) -> dict[str, Any]:
             "count_of": plan.population.count_of or "",
         },
         "surveyed": [kind for kind in catalog.kinds() if kind in result.study.surveyed],
+    }
+
+
+def access_record(plan: Plan) -> dict[str, Any]:
+    """How access was measured: decay, zones, participation."""
+    decay = catalog.decays()[plan.access.decay]
+    return {
+        "kinds": plan.access.kinds,
+        "decay": decay.id,
+        "formula": decay.formula,
+        "parameter": decay.parameter if plan.access.parameter is None else plan.access.parameter,
+        "source": decay.source,
+        "zone_weights": list(catalog.zone_weights()),
+        "participation": dict(plan.access.participation),
+        "why": plan.access.why,
     }
 
 
@@ -145,6 +161,7 @@ def assumed(result: Result, lang: str) -> list[tuple[str, str]]:
         said.append(("circle", _say("about.circle_why", lang, why=plan.circle.why)))
     if set(plan.circle.baskets) != set(result.baskets):
         said.append(("circle", _say("about.circle_assumed", lang)))
+    said += [("access", sentence) for sentence in _assumed_of_access(result, lang)]
     if plan.walk.why:
         said.append(("speeds", _say("about.walk_why", lang, why=plan.walk.why)))
     guessed = [
@@ -154,6 +171,19 @@ def assumed(result: Result, lang: str) -> list[tuple[str, str]]:
         bands = join(catalog.band_name(band, lang) for band in guessed)
         said.append(("speeds", _say("about.speeds_assumed", lang, bands=bands)))
     return said
+
+
+def _assumed_of_access(result: Result, lang: str) -> list[str]:
+    plan, record = result.plan, access_record(result.plan)
+    said = [_say("about.decay", lang, **{name: record[name] for name in ("formula", "parameter", "source")})]
+    zones = _say("list", lang).join(f"{weight:g}" for weight in record["zone_weights"])
+    said.append(_say("about.places", lang, participation=1, zones=zones))
+    said += [
+        _say("about.participation", lang, kind=catalog.kind_name(kind, lang), share=f"{share:g}", why=plan.access.why)
+        for kind, share in plan.access.participation.items()
+    ]
+    said.append(_say("about.nearest", lang))
+    return [*said, _say("about.areas", lang)] if len(result.service_areas) else said
 
 
 def write_resolved_plan(plan: Plan, path: Path) -> None:

@@ -90,6 +90,8 @@ def readable(table: pd.DataFrame, lang: str) -> pd.DataFrame:
         "certainty": lambda certainty: _say(f"certainty.{certainty}", lang),
         "severity": lambda severity: _say(f"severity.{severity}", lang),
         "role": lambda role: _say(f"role.{role}", lang),
+        "number_bound": lambda bound: _say(f"bound.{bound}", lang),
+        "places_bound": lambda bound: _say(f"bound.{bound}", lang),
     }
     shown = {name: [names[name](text(code)) for code in table[name]] for name in table.columns if name in names}
     shown_table = table.assign(**shown)

@@ -28,13 +28,16 @@ FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def csv_tables(result: Result) -> dict[str, pd.DataFrame]:
-    """File name → table, for every table that is written as CSV; the review table only if somebody has to look, the
+    """File name → table, for every table that is written as CSV; overflow and review only if they hold anything, the
     edits only of a scenario."""
     review = {"review.csv": result.study.review} if len(result.study.review) else {}
+    overflow = {"overflow.csv": result.overflow} if len(result.overflow) else {}
     return {
         "coverage.csv": result.coverage_by_unit,
         "circle.csv": result.circle_by_unit,
+        "access.csv": result.access_by_unit,
         "facilities.csv": pd.DataFrame(result.facilities.drop(columns="geometry")),
+        **overflow,
         **review,
         **({"edits.csv": edits_table(result)} if result.plan.edits else {}),
     }

@@ -74,9 +74,8 @@ def without_unknown(
     open_rows = table["band"].isin(bands) | ~table["unit_id"].isin(told)
     figures = [name for name in table.select_dtypes("number").columns if name != "limit_m"]
     table = table.assign(**{name: table[name].mask(open_rows) for name in figures})
-    if "most_missing_kind" in table:
-        table["most_missing_kind"] = table["most_missing_kind"].mask(open_rows, "")
-    return table
+    said = [name for name in ("most_missing_kind", "number_bound", "places_bound") if name in table]
+    return table.assign(**{name: table[name].mask(open_rows, "") for name in said})
 
 
 def stacked(blocks: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:

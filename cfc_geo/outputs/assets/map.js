@@ -408,8 +408,27 @@ var cfc = (function () {
     return shown.facilities && (shown.others || kindsOfChoice().includes(data.facilities.kind[facility]));
   }
 
+  /* The area drawn for the chosen facility, if the plan asked for areas. */
+  function paintServed(ctx, view) {
+    const { store, list } = shapes.served;
+    const area = selected && selected.what === "facility" ? list.indexOf(selected.index) : -1;
+    if (area < 0) return;
+    ctx.beginPath();
+    trace(ctx, store, area, view, true, 0.5);
+    ctx.fillStyle = ctx.strokeStyle = data.kinds[data.facilities.kind[selected.index]].colour;
+    ctx.globalAlpha = 0.22;
+    ctx.fill("evenodd");
+    ctx.globalAlpha = 0.9;
+    ctx.lineWidth = 1.4;
+    ctx.setLineDash([6, 4]);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    ctx.globalAlpha = 1;
+  }
+
   function paintFacilities(ctx, view) {
     const { facilities } = data;
+    paintServed(ctx, view);
     shapes.areas.list.forEach((facility, area) => {
       if (!visibleFacility(facility)) return;
       const kind = data.kinds[facilities.kind[facility]];
@@ -950,7 +969,7 @@ var cfc = (function () {
 
   function showFacility(facility) {
     select("facility", facility);
-    const { kind, capacity, within, entrances, evidence, attached, unit, at } = data.facilities;
+    const { kind, capacity, within, assigned, entrances, evidence, attached, unit, at } = data.facilities;
     const known = data.kinds[kind[facility]];
     open(latlngOf(...at[facility]), make("h2", {}, facilityName(facility)),
       facts([
@@ -958,11 +977,21 @@ var cfc = (function () {
         [words.unit, unitButton(unit[facility] - 1)],
         [words.capacity, capacity[facility] == null ? words.not_given : whole(capacity[facility])],
         known.norm && attached[facility] && [words.within, within[facility] == null ? words.no_figure : whole(within[facility])],
+        known.norm && attached[facility] && assigned[facility] != null && [words.assigned,
+          [whole(assigned[facility]), crowdingText(facility)].filter(Boolean).join(" · ")],
         attached[facility] && entrances[facility] != null && [words.entrances_count,
           fill(words.places, { n: whole(entrances[facility]) }), " ",
           make("small", {}, words["evidence_" + evidence[facility]] || evidence[facility])],
       ]),
-      attached[facility] ? "" : make("p", { className: "hint" }, words.facility_unattached));
+      attached[facility] ? "" : make("p", { className: "hint" }, words.facility_unattached),
+      shapes.served.list.includes(facility) ? make("p", { className: "hint" }, words.served_area) : "");
+  }
+
+  function crowdingText(facility) {
+    const { crowding, overflow, room } = data.facilities;
+    if (!overflow[facility]) return crowding[facility] == null ? "" : percent(crowding[facility]);
+    const share = crowding[facility] == null ? words.no_figure : percent(crowding[facility]);
+    return fill(words.crowding_value, { share, n: few(overflow[facility]), room: few(room[facility]) });
   }
 
   function showUnit(unit, move) {
@@ -1124,14 +1153,15 @@ var cfc = (function () {
       const entries = await Promise.all(Object.entries(group).map(async ([name, packed]) => [name, await unpack(packed)]));
       return Object.fromEntries(entries);
     };
-    const [tables, units, cellShapes, streets, backdrop, areas] = await Promise.all([
+    const [tables, units, cellShapes, streets, backdrop, areas, served] = await Promise.all([
       unpackText(data.figures), unpackShapes(data.units.shapes), unpackShapes(data.cells.shapes),
       named(data.streets, unpackShapes),
       named(data.backdrop, async (theme) => ({ areas: await unpackShapes(theme.areas), lines: await unpackShapes(theme.lines) })),
-      unpackShapes(data.facilities.shapes),
+      unpackShapes(data.facilities.shapes), unpackShapes(data.facilities.served.shapes),
     ]);
     shapes = {
       units, streets, backdrop, cells: cellShapes, areas: { store: areas, list: data.facilities.areas },
+      served: { store: served, list: data.facilities.served.facility },
       entrances: await named(data.entrances, unpackNumbers),
     };
     figures = readFigures(tables);
