@@ -1,6 +1,7 @@
 """Access beside the nearest facility: number, gravity, places per child, crowding, by hand, loops and networkx."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from cfc_geo import catalog, cli
 from cfc_geo.blocks import DecayId
 from cfc_geo.model import Result, Within
 from cfc_geo.plan import PlanError, load_plan
-from cfc_geo.questions.access import decay_weights
+from cfc_geo.questions.access import count_demand, decay_weights
 from cfc_geo.questions.catchment import ONE_ZONE, share_places
 from cfc_geo.questions.crowding import place_overflow
 from cfc_geo.run import run_plan
@@ -137,6 +138,17 @@ def test_children_of_whom_nobody_knows_make_places_unknown(tmp_path: Path) -> No
     assert (result.access_by_unit.query("kind == 'kindergarten'")["places_bound"] == "").all()
 
 
+def test_places_near_a_unit_of_unknown_children_are_uncertain(tmp_path: Path) -> None:
+    study = replace(run_toy(tmp_path).study, unknown_units=frozenset({"02"}))  # the east, from 600 m on
+    ids = {"kindergarten": "K", "primary_school": "S"}
+    none = np.empty(0, dtype=np.int64)
+    within = {kind: Within(none, none, none, pd.Index([name]), LIMIT_M) for kind, name in ids.items()}
+    demand = count_demand(study, within, list(ids), {})
+    assert demand.certain.to_dict() == {"K": True, "S": False}
+    within["kindergarten"] = within["kindergarten"]._replace(limit_m=501.0)  # K is 500 m from the border
+    assert count_demand(study, within, list(ids), {}).certain.to_dict() == {"K": False, "S": False}
+
+
 def test_a_cell_of_which_nobody_can_say_has_no_number(tmp_path: Path) -> None:
     result = run_toy(tmp_path, "\n[walk]\nsnap_limit_m = 5\n")
     assert np.isnan(of_cells(result, "playground_number")["a"]) and of_cells(result, "playground_number")["f"] == 1
@@ -238,6 +250,15 @@ def test_decays(decay: str, parameter: float | None, metres: float, weight: floa
 def test_no_decay_grows_with_the_distance(decay: str) -> None:
     weights = decay_weights(np.linspace(0, LIMIT_M, 301), LIMIT_M, decay=decay)
     assert weights[0] == 1 and (np.diff(weights) <= 0).all() and weights[-1] >= 0
+
+
+def test_the_methods_state_every_decay_and_the_zones() -> None:
+    methods = (Path(__file__).parents[1] / "docs/methods.md").read_text(encoding="utf-8")
+    for decay in catalog.decays().values():
+        row = next(line for line in methods.splitlines() if line.strip().startswith(f"| `{decay.id}`"))
+        assert row.rstrip().endswith(f"| {decay.parameter:g} |")
+        assert decay.formula.removeprefix("f(d) = ").replace("p·L", "p L") in row
+    assert "weighs W = 1, 0.68, 0.22" in methods and catalog.zone_weights() == (1, 0.68, 0.22)
 
 
 def test_the_schema_and_the_catalogue_know_the_same_decays() -> None:

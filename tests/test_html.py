@@ -266,6 +266,11 @@ def show(browser, tmp_path: Path) -> Iterator:
         context.close()
 
 
+INKED = """(canvases) => canvases.reduce((sum, canvas) => sum + canvas.getContext("2d")
+    .getImageData(0, 0, canvas.width, canvas.height).data.filter((value, i) => i % 4 === 3 && value > 0).length, 0)"""
+"""How many pixels are drawn on."""
+
+
 def turn_off_labels(page) -> None:
     page.click("#cfc-layers summary")
     page.get_by_label("单元名称与比例").uncheck()
@@ -362,6 +367,22 @@ def test_hostile_names_are_shown_as_they_are(hostile: Result, show, tmp_path: Pa
     assert seen.errors == []
     assert seen.requests == [seen.file.as_uri()]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["map.html"]
+
+
+def test_a_click_on_a_facility_says_how_crowded_it_is_and_draws_its_area(show) -> None:
+    result = make_result()
+    school, park = (result.facilities[result.facilities["kind"] == kind].iloc[0] for kind in ("primary_school", "park"))
+    ring = school.geometry.buffer(90).difference(school.geometry.buffer(30))
+    areas = gpd.GeoDataFrame({"facility_id": [school.facility_id]}, geometry=[ring], crs=result.study.crs)
+    page, seen = show(draw_map(replace(result, service_areas=areas), "zh"))
+    turn_off_labels(page)
+    before = page.locator(".leaflet-facilities-pane canvas").evaluate_all(INKED)
+    text = popup_at(page, "facility", school.facility_id)
+    assert "120 · 120%，超员 20 人，5 人有别处可去" in text and "只是示意" in text
+    assert page.locator(".leaflet-facilities-pane canvas").evaluate_all(INKED) > before + 5_000
+    other = popup_at(page, "facility", park.facility_id)
+    assert "120" in other and "超员" not in other and "只是示意" not in other
+    assert [error for error in seen.errors if "willReadFrequently" not in error] == []
 
 
 def test_each_of_the_two_nets_holds_alone(hostile: Result, show, monkeypatch: pytest.MonkeyPatch) -> None:

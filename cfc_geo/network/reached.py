@@ -17,7 +17,8 @@ def reached_streets(
     """Parts of segments from which a walker on the street comes to the facility within its limit (inclusive).
 
     facility_id, segment (row of the streets), from_m, to_m along it in its stated length, and the part as drawn; of one
-    segment and facility there may be two parts. A segment of length 0 is reached whole or not at all. `facilities` needs facility_id; `limit_m` may be by facility_id.
+    segment and facility there may be two parts. A segment of length 0 is reached whole or not at all. `facilities`
+    needs facility_id; `limit_m` may be by facility_id.
     """
     ids = pd.Index(facilities["facility_id"])
     limits = limit_m.loc[ids].to_numpy(dtype=float) if isinstance(limit_m, pd.Series) else np.full(len(ids), limit_m)
