@@ -54,6 +54,7 @@ Text = Annotated[str, Field(min_length=1)]
 ColumnOrBand = Annotated[str | int, BeforeValidator(_column_or_band)]
 Share = Annotated[float, Field(ge=0, le=1)]
 LimitM = Annotated[float, Field(gt=0, le=5_000)]
+Weight = Annotated[float, Field(ge=0, le=1_000)]
 SpeedMs = Annotated[float, Field(ge=0.3, le=2.5)]
 
 
@@ -408,6 +409,20 @@ class Map(PlanModel):
     title: str = ""
     approval_no: str = Field("", description="审图号; without it the map says that it is not reviewed")
     basemap: Literal["none", "tianditu", "osm"] = Field("none", description="an online base map; default: none")
+
+
+class Siting(PlanModel):
+    """What counts how much where `cfc-geo site` looks for sites; a choice, not a fact, and so it has a reason."""
+
+    band_weights: dict[BandId, Weight] = Field({}, description="what one child of a band counts; default 1")
+    unit_weights: dict[str, Weight] = Field({}, description="unit (id or name) → what its children count; default 1")
+    why: str = ""
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> "Siting":
+        if (self.band_weights or self.unit_weights) and not self.why:
+            raise fault("siting_why")
+        return self
 
 
 class AuditLimits(PlanModel):

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,15 @@ import click
 
 from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
+from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_options, site_options
 
 if TYPE_CHECKING:
     from cfc_geo.model import Result
     from cfc_geo.plan import Plan
+    from cfc_geo.siting import Siting
 
 COMMAND = "cfc-geo"
-VERBS = ("run", "check", "datum", "new", "fetch")
+VERBS = ("run", "check", "site", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -78,28 +80,16 @@ def build_command(lang: str) -> click.Group:
     verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
         ("run", [plans, out, allow], run),
         ("check", [plan, out, allow], check),
-        ("datum", [*_datum_params(say), allow], datum),
+        ("site", [plan, *site_options(say), out, allow], site),
+        ("datum", [*datum_params(say), allow], datum),
         ("new", [folder], new),
-        ("fetch", [folder, *_fetch_options(say)], fetch),
+        ("fetch", [folder, *fetch_options(say)], fetch),
     )
     for name, params, verb in verbs:
         about = say(f"{name}.help")
         settings = {"params": [*params, language], "help": about, "short_help": about}
         group.add_command(_Verb(name, lang, callback=_speaking(verb, lang), **settings))
     return group
-
-
-def _datum_params(say: Callable[[str], str]) -> list[click.Parameter]:
-    column = say("datum.column")
-    return [
-        click.Argument(["file"], type=click.Path(path_type=Path), metavar=say("datum.metavar")),
-        click.Option(
-            ["--plan"], type=click.Path(path_type=Path), metavar=say("plan.metavar"), help=say("datum.plan.help")
-        ),
-        click.Option(["--layer"], metavar=say("datum.layer"), help=say("datum.layer.help")),
-        click.Option(["--lon"], metavar=column, help=say("datum.lon.help")),
-        click.Option(["--lat"], metavar=column, help=say("datum.lat.help")),
-    ]
 
 
 # -------------------------------------------------------------------------------------------------------------- verbs
@@ -166,6 +156,32 @@ def check(plan: Path, out: Path, allow: tuple[Path, ...], lang: str) -> int:
     return 0
 
 
+def site(plan: Path, out: Path, allow: tuple[Path, ...], write: Path | None, lang: str, **given: Any) -> int:
+    """Choose sites for a kind of facility, and measure what they bring; a scenario with them where asked."""
+    from cfc_geo.outputs.scenario_file import check_scenario_file, write_scenario
+    from cfc_geo.outputs.siting_report import check_site_folder, write_siting
+    from cfc_geo.plan import load_plan
+    from cfc_geo.siting import find_sites
+
+    ask = ask_of(given, lang)
+    loaded = load_plan(plan, allow)
+    if ask.kind not in loaded.resolved_norms() and ask.limit_m is None:
+        raise click.UsageError(catalog.word("cli.site.no_limit", lang, kind=catalog.kind_name(ask.kind, lang)))
+    check_site_folder(plan, ask.kind, out)
+    if write is not None:
+        check_scenario_file(write)
+    start, stages = time.perf_counter(), _Stages(lang)
+    with stages, _uncollected():
+        siting = find_sites(loaded, ask, stages.announce)
+        stages.announce("write")
+        folder = write_siting(siting, out, lang)
+        if write is not None:
+            write_scenario(siting, write, lang)
+    _print_findings([finding for finding in siting.findings if finding.severity == "warning"], lang)
+    _print_siting(siting, folder, write, time.perf_counter() - start, lang)
+    return 0
+
+
 def datum(
     file: Path,
     plan: Path | None,
@@ -225,14 +241,14 @@ def fetch(
     from cfc_geo.fetch.web import Patience, Servers
 
     urls = {name: url for name, url in (("overpass", overpass_url), ("nominatim", nominatim_url)) if url is not None}
-    _check_fetch_usage(place, units, bbox, of_units, urls, lang)
+    check_fetch_usage(place, units, bbox, of_units, urls, lang)
 
     def announce(event: str, **values: Any) -> None:
         shown = {name: value.text(lang) if isinstance(value, Finding) else value for name, value in values.items()}
         print(catalog.word(f"cli.fetch.{event}", lang, **shown), file=sys.stderr, flush=True)
 
     fetched = fetch_folder(
-        Request(place, None if units is None else UnitsFile(units, **of_units), _box(bbox, lang), residents),
+        Request(place, None if units is None else UnitsFile(units, **of_units), box(bbox, lang), residents),
         folder,
         servers=Servers(**urls),
         patience=Patience(deadline_s=deadline),
@@ -258,66 +274,6 @@ def _load_all(plans: tuple[Path, ...], allow: tuple[Path, ...]) -> "list[Plan]":
             findings.extend(finding for finding in error.findings if finding not in findings)
     findings.raise_errors(PlanError)
     return loaded
-
-
-# ----------------------------------------------------------------------------------------------------- fetch's options
-
-
-def _fetch_options(say: Any) -> list[click.Parameter]:
-    def option(name: str, metavar: str, type: Any = str, default: Any = None) -> click.Option:
-        return click.Option([f"--{name}"], type=type, default=default, metavar=metavar, help=say(f"fetch.{name}.help"))
-
-    file = click.Path(path_type=Path)
-    return [
-        option("place", "NAME"),
-        option("units", "FILE", file),
-        option("bbox", "W,S,E,N"),
-        *(option(name, "COLUMN") for name in ("id", "name", "parent")),
-        option("datum", "DATUM"),
-        option("residents", "N", click.IntRange(1, 100_000_000)),
-        option("deadline", "S", click.IntRange(1, 86_400), 300),
-        option("overpass-url", "URL"),
-        option("nominatim-url", "URL"),
-    ]
-
-
-def _check_fetch_usage(
-    place: str | None,
-    units: Path | None,
-    bbox: str | None,
-    of_units: dict[str, str | None],
-    urls: dict[str, str],
-    lang: str,
-) -> None:
-    """Raises `click.UsageError` for options that do not go together or are no addresses."""
-
-    def refuse(key: str, **values: Any) -> None:
-        raise click.UsageError(catalog.word(f"cli.fetch.{key}", lang, **values))
-
-    if sum(ground is not None for ground in (place, units, bbox)) != 1:
-        refuse("one_ground")
-    for name, value in of_units.items():
-        if value is not None and units is None:
-            refuse("units_only", name=f"--{name}")
-    for name, url in urls.items():
-        if not re.fullmatch(r"https?://[^\s/]+\S*", url):
-            refuse("url_bad", name=f"--{name}-url")
-    datum = of_units["datum"]
-    if datum is not None and not re.fullmatch(r"wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6}", datum):
-        refuse("datum_bad")
-
-
-def _box(text: str | None, lang: str) -> tuple[float, float, float, float] | None:
-    """West, south, east, north. Raises `click.UsageError` if it is no box in degrees."""
-    if text is None:
-        return None
-    try:
-        west, south, east, north = (float(part) for part in text.replace("，", ",").split(","))
-    except ValueError:
-        west, south, east, north = 1, 1, 0, 0
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        raise click.UsageError(catalog.word("cli.fetch.bbox_bad", lang))
-    return west, south, east, north
 
 
 # ----------------------------------------------------------------------------------------------------------- printing
@@ -347,6 +303,17 @@ def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) ->
     say("open", map=folder / "map.html")
     if count := sum(finding.severity == "warning" for finding in result.findings):
         say("warnings", count=count)
+
+
+def _print_siting(siting: "Siting", folder: Path, scenario: Path | None, seconds: float, lang: str) -> None:
+    from cfc_geo.outputs.siting_report import headline
+
+    print(catalog.word("site.done", lang, plan=siting.plan.file, folder=folder, seconds=f"{seconds:.1f}"))
+    for line in headline(siting, lang):
+        print(f"  {line}")
+    print(catalog.word("site.said.open", lang, file=folder / "summary.md"))
+    if scenario is not None:
+        print(catalog.word("site.said.written", lang, file=scenario))
 
 
 class _Stages:

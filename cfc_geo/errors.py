@@ -111,5 +111,9 @@ class OutputError(CfcError, OSError):
     """The results cannot be written where they were asked for."""
 
 
+class SolveError(CfcError, ValueError):
+    """No choice of sites does what is asked."""
+
+
 class FetchError(CfcError, OSError):
     """What was asked for could not be had from the network."""

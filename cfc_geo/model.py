@@ -155,7 +155,7 @@ class Snaps:
 
 
 class Steps(NamedTuple):
-    """Where points step onto the streets: `stated` is one place for each point, `taken` are all, each of `point`."""
+    """Where points step onto the streets: `stated` is one place for each point; `taken` are all, each of `point`."""
 
     stated: Snaps
     taken: Snaps
@@ -173,18 +173,18 @@ class Attachment:
     direct  entrance → origins on the same segment that walk straight along it, both access legs included
 
     Where an added link is nearer to a point than any other street, its steps lead onto both; `origins` and `entrances`
-    state the other street, if there is one within the limit.
+    state the other street, if there is one within the limit; `from_origins` has them all.
     """
 
     origin_ids: pd.Index
     origins: Snaps
-    origin_steps: Steps
     facility_of_entrance: np.ndarray
     entrance_points: np.ndarray
     entrances: Snaps
     gates: Links
     doors: Links
     direct: Links
+    from_origins: Steps
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,19 +59,20 @@ def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) ->
     Of plans that differ in their edits (`UNREAD`), those after the first take over what their edits leave as the first
     had it: a scenario that touches one kind of facility reads no file and computes that kind.
     """
-    first: Work | None = None
+    first: Steps | None = None
     for number, plan in enumerate(plans, start=1):
         if first is not None and not _reads_the_same(first.plan, plan):
             first = None
-        result, work = _answer(plan, first, Clock(progress))
+        result, steps = answer_plan(plan, first, Clock(progress))
         asked_again = any(_reads_the_same(plan, later) for later in plans[number:])
-        first = (first or work) if asked_again else None
-        del work  # no more is held than the next plan needs
+        first = (first or steps) if asked_again else None
+        del steps  # no more is held than the next plan needs
         yield result
         del result
 
 
-def _answer(plan: Plan, first: "Work | None", clock: "Clock") -> tuple[Result, "Work"]:
+def answer_plan(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Result, "Steps"]:
+    """One plan's result, and its steps for those that take over from it; `first` reads the same (`run_plans`)."""
     with clock("read"):
         read = read_study(plan) if first is None else _as_read_by(plan, first)
         study = apply_edits(read, plan)
@@ -142,7 +143,7 @@ def _answer(plan: Plan, first: "Work | None", clock: "Clock") -> tuple[Result, "
         overflow=crowding.moves,
         service_areas=service_areas,
     )
-    work = Work(
+    steps = Steps(
         plan,
         read,
         study,
@@ -156,7 +157,7 @@ def _answer(plan: Plan, first: "Work | None", clock: "Clock") -> tuple[Result, "
         border_m,
         service_areas,
     )
-    return result, work
+    return result, steps
 
 
 def check_plan(plan: Plan) -> Findings:
@@ -172,7 +173,7 @@ def check_plan(plan: Plan) -> Findings:
     return Findings([*study.findings, *findings, *_note_norms(plan, kinds, study), *judged])
 
 
-def join_network(plan: Plan, study: Study, first: "Work | None" = None) -> tuple[Network, Attachment, Findings]:
+def join_network(plan: Plan, study: Study, first: "Steps | None" = None) -> tuple[Network, Attachment, Findings]:
     """The network, where origins and entrances attach to it, and what a planner should know of both.
 
     Taken over from `first` are the network of the very same streets, and where people at the same places attach to it.
@@ -206,12 +207,12 @@ class Clock:
 
 # ------------------------------------------------------------------------------------------------ what plans share
 
-UNREAD = {"name", "why", "map", "audit", "edits", "cost", "cost_unit"}
+UNREAD = {"name", "why", "map", "audit", "siting", "edits", "cost", "cost_unit"}
 """Keys of a plan that no step asks for before its edits are applied to what its files say."""
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class Steps:
     """What a plan after this one may take over: `read` is the study before the edits, `ground` and `border_m` are of
     the audit."""
 
@@ -235,7 +236,7 @@ def _reads_the_same(plan: Plan, other: Plan) -> bool:
     return here == there
 
 
-def _as_read_by(plan: Plan, first: Work) -> Study:
+def _as_read_by(plan: Plan, first: Steps) -> Study:
     """What `read_study` would give for `plan`: the study of `first`, under the plan's own names."""
     old, new = first.plan.file.name, plan.file.name
     findings = tuple(replace(found, file=new) if found.file == old else found for found in first.read.findings)

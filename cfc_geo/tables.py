@@ -43,6 +43,37 @@ through; of a piece of a street that a link cuts, the whole and its length."""
 BACKDROP_COLUMNS = ("theme", "name")
 GROUND_COLUMNS = ("theme", "use", "levels")
 
+CANDIDATE_COLUMNS = (
+    "candidate_id", "name", "unit_id", "lon", "lat", "cost", "capacity", "required", "forbidden",
+)  # fmt: skip
+"""Places where a facility might be built."""
+SITE_COLUMNS = (
+    "rank", "facility_id", "name", "kind", "unit_id", "unit_name", "lon", "lat", "cost", "capacity",
+    "children_in_limit", "children_alone", "children_added",
+)  # fmt: skip
+"""The sites of an answer, in the order in which they gain most."""
+ALTERNATIVE_COLUMNS = ("rank", "sites", "objective_value", "cost", "children_covered", "children_gained", "proof")
+FRONT_COLUMNS = (
+    "objective",
+    "allowed",
+    "sites",
+    "cost",
+    "children_covered",
+    "covered_share",
+    "worst_unit_share",
+    "proof",
+)
+GAIN_COLUMNS = (
+    "unit_id",
+    "unit_name",
+    "level",
+    "band",
+    "children",
+    "covered_before",
+    "covered_after",
+    "children_gained",
+)
+
 COVERAGE_COLUMNS = (
     "unit_id", "unit_name", "level", "kind", "band", "limit_m", "children", "covered", "gap", "unknown",
     "covered_share", "mean_walk_m", "mean_walk_min",

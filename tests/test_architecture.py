@@ -26,8 +26,10 @@ ORDER = [
     "network",
     "questions",
     "run",
+    "siting",
     "outputs",
     "fetch",
+    "options",
     "cli",
     "__main__",
 ]

@@ -6,6 +6,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from cfc_geo.edits import OF_STREETS
 from cfc_geo.errors import DataError, Findings
 from cfc_geo.inputs.edit_children import edit_children
 from cfc_geo.inputs.edit_facilities import edit_facilities
@@ -27,7 +28,9 @@ def apply_edits(study: Study, plan: Plan) -> Study:
     for edit in (edit_facilities, edit_streets, edit_children):
         edited, made = edit(edited, plan, findings)
         changes += made
-    _check_places(edited, plan, Ledger(plan.file.name, findings))
+    if not (findings.errors and any(edit.verb in OF_STREETS for edit in plan.edits)):
+        # else the street that a place needs may be among those that could not be drawn
+        _check_places(edited, plan, Ledger(plan.file.name, findings))
     findings.raise_errors(DataError)
     for name, table in (("facilities", FACILITIES), ("entrances", ENTRANCES), ("origins", ORIGINS)):
         if (frame := getattr(edited, name)) is not getattr(study, name):

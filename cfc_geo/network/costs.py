@@ -42,12 +42,12 @@ def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFr
         origin_ids=pd.Index(origins["origin_id"], name="origin_id"),
         origins=from_origins.stated,
         facility_of_entrance=entrances["facility_id"].to_numpy(copy=True),
-        origin_steps=from_origins,
         entrance_points=np.array(entrances.geometry, dtype=object),
         entrances=to_entrances.stated,
         gates=_gates(network, to_entrances),
         doors=links(door, from_origins.point[origin], door_nm, len(network.node_id)),
         direct=_direct(network, to_entrances, from_origins),
+        from_origins=from_origins,
     )
 
 
@@ -55,14 +55,14 @@ def attach_entrances(network: Network, attached: Attachment, entrances: gpd.GeoD
     """`attached` with `entrances` in the place of its own: what `attach` would give, but only entrances at new places
     are looked for on the streets."""
     points = np.array(entrances.geometry, dtype=object)
-    to_entrances = _steps_to(network, points, attached)
+    to_entrances = _snapped(network, points, attached)
     return replace(
         attached,
         facility_of_entrance=entrances["facility_id"].to_numpy(copy=True),
         entrance_points=points,
         entrances=to_entrances.stated,
         gates=_gates(network, to_entrances),
-        direct=_direct(network, to_entrances, attached.origin_steps),
+        direct=_direct(network, to_entrances, attached.from_origins),
     )
 
 
@@ -212,15 +212,15 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 
-def _steps_to(network: Network, points: np.ndarray, attached: Attachment) -> Steps:
-    """Where entrances at `points` meet the streets; one where an entrance was before is where that was."""
-    before = attached.entrances
+def _snapped(network: Network, points: np.ndarray, attached: Attachment) -> Steps:
+    """Entrances at `points` on the streets; one where an entrance was before is where that was."""
     if network.linked:
-        return _steps(network, points, before.limit_m)
+        return _steps(network, points, attached.entrances.limit_m)
     known = {place: row for row, place in enumerate(shapely.to_wkb(attached.entrance_points))}
     row = np.array([known.get(place, -1) for place in shapely.to_wkb(points)], dtype=np.int64)
     new = row < 0
     row[new] = len(attached.entrance_points) + np.arange(new.sum())
+    before = attached.entrances
     fresh = snap_points(network, points[new], limit_m=before.limit_m)
     columns = {
         name: np.concatenate([getattr(before, name), getattr(fresh, name)])[row]

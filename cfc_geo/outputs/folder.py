@@ -149,6 +149,14 @@ def check_report_folder(plan_file: Path, out_dir: Path) -> Path:
     return _safe_folder(plan_file, out_dir, f"{plan_file.stem}.check", _result_files)
 
 
+def check_named_folder(plan_file: Path, out_dir: Path, name: str) -> Path:
+    """`out_dir/name`, where something that a plan was asked goes; looks, and changes nothing.
+
+    Raises `OutputError` as `check_folder` does.
+    """
+    return _safe_folder(plan_file, out_dir, name, _foreign_files)
+
+
 def _safe_folder(plan_file: Path, out_dir: Path, name: str, foreign_in: Callable[[Path], list[str]]) -> Path:
     findings, folder = Findings(), out_dir / name
     if not _is_plain_name(plan_file.stem) or not _is_plain_name(name) or UNSAFE.search(plan_file.name):

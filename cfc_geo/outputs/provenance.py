@@ -40,7 +40,7 @@ LIBRARIES = (
 
 def write_run_record(result: Result, path: Path, written: Iterable[Path]) -> None:
     """`run.json`, with name, size and SHA-256 of the `written` files. Raises `OSError`."""
-    record = run_record(result) | {"files": [_file_record(file) for file in sorted(written)]}
+    record = run_record(result) | {"files": [file_record(file) for file in sorted(written)]}
     path.write_text(
         json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False, default=_plain) + "\n",
         encoding="utf-8",
@@ -231,7 +231,7 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _file_record(file: Path) -> dict[str, Any]:
+def file_record(file: Path) -> dict[str, Any]:
     content = file.read_bytes()
     return {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 

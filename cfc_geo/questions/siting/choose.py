@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,25 +21,24 @@ Cuts = Sequence[np.ndarray]
 """Masks of sites that may not be the answer again."""
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How long to look, in seconds, and how near to the bound is near enough (relative; 0: proof)."""
-
-    time_limit_s: float = 60.0
-    gap: float = 0.0
-
-
 def choose_sites(
-    problem: SitingProblem, objective: Objective, *, time_limit_s: float = 60.0, gap: float = 0.0, cuts: Cuts = ()
+    problem: SitingProblem,
+    objective: Objective,
+    *,
+    time_limit_s: float = 60.0,
+    gap: float = 0.0,
+    cuts: Cuts = (),
+    only_worst: bool = False,
 ) -> SitingAnswer:
     """The best sites to open. Exact if `status` is optimal; else the best found in the time, with its gap.
 
-    Infeasible: no choice keeps all that is asked; `explain_infeasible` says why. cuts: answers that are not wanted.
+    Infeasible: no choice keeps all that is asked; `explain_infeasible` says why. `cuts`: answers that are not wanted.
+    `only_worst`: equity looks at the worst unit and no further.
     """
     began = time.perf_counter()
     deadline = Deadline(time_limit_s)
     start = greedy_sites(problem, merge_demand(problem))
-    find = _FINDERS[objective]
+    find = partial(equity_outcome, only_worst=True) if only_worst else _FINDERS[objective]
     outcome = find(problem, start, cuts, deadline, gap)
     opened = None if outcome.x is None else outcome.x[: len(problem.existing)] > 0.5
     if opened is None:

@@ -19,18 +19,30 @@ KEPT = 1e-8
 
 
 def equity_outcome(
-    problem: SitingProblem, start: np.ndarray, cuts: Sequence[np.ndarray], deadline: Deadline, gap: float
+    problem: SitingProblem,
+    start: np.ndarray,
+    cuts: Sequence[np.ndarray],
+    deadline: Deadline,
+    gap: float,
+    *,
+    only_worst: bool = False,
 ) -> Outcome:
-    """The leximin answer; ties by the weighted children covered. The bound is that of the least share."""
+    """The leximin answer; ties by the weighted children covered. The bound is that of the least share.
+
+    `only_worst` looks at the least share alone, and at the children covered where it is tied.
+    """
     rows = merge_demand(problem, by_unit=True)
     best: np.ndarray | None = start if not any((cut == start).all() for cut in cuts) else None
     sums: list[float] = []
     bound, proved = 1.0, True
     units = len(unit_shares(problem, problem.children))
-    for least in range(1, units + 1):
+    for least in range(1, 2 if only_worst else units + 1):
         outcome = _step(problem, rows, sums, cuts, best, deadline, gap, of=least)
-        if outcome.x is None:
+        if outcome.x is None and (least == 1 or outcome.status == "infeasible"):
             return Outcome("infeasible" if outcome.status == "infeasible" else "unknown", None, np.inf)
+        if outcome.x is None:  # out of time: the last answer stands, without proof
+            proved = False
+            break
         best = outcome.x[: len(problem.existing)] > 0.5
         if least == 1:
             bound = -outcome.bound

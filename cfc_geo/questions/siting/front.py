@@ -61,7 +61,9 @@ def _points(
     for allowed in levels:
         asked = replace(problem, sites=None, budget=allowed) if by_cost else replace(problem, sites=int(allowed))
         asked = replace(asked, cover_share=None)
-        answer = choose_sites(asked, objective, time_limit_s=deadline.left() / 3, gap=gap)
+        answer = choose_sites(
+            asked, objective, time_limit_s=deadline.left() / 3, gap=gap, only_worst=objective == "equity"
+        )
         if answer.status not in ("optimal", "feasible"):
             continue
         covered = np.where(is_covered(problem, mask(problem, answer.opened)), problem.children, 0.0)

@@ -1,0 +1,126 @@
+"""Places where a facility might be built: a planner's list, or a grid of points over the units."""
+
+from pathlib import Path
+from typing import Final
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from cfc_geo import catalog
+from cfc_geo.blocks import FileSource
+from cfc_geo.errors import Findings
+from cfc_geo.inputs.headings import Wanted, match_headings
+from cfc_geo.inputs.normalise import Area, column, ids, inside_area, numbers, only_types, positions, project, text
+from cfc_geo.inputs.raw import RawLayer
+from cfc_geo.inputs.read import read_layer
+from cfc_geo.inputs.units import assign_units
+from cfc_geo.model import Study
+from cfc_geo.tables import CANDIDATE_COLUMNS
+
+ROLES: Final = ("id", "name", "lon", "lat", "capacity", "cost", "choice")
+DECIMALS: Final = 9
+"""Places are rounded to so many degrees (a tenth of a millimetre) before anything is measured, so that a scenario that
+writes them down means the very same ones."""
+MOST: Final = 20_000
+"""More candidates than this are a mistake of the grid's step."""
+
+
+class CandidateFile(FileSource):
+    """A table or layer of candidates; coordinates of a table need their datum."""
+
+    file: str
+
+
+def read_candidates(block: CandidateFile, path: Path, study: Study, area: Area, findings: Findings) -> gpd.GeoDataFrame:
+    """Candidates of a file (`tables.CANDIDATE_COLUMNS`), points in the study's CRS; faults go to `findings`.
+
+    cost and capacity are NaN where the file gives none. choice: 必选 / required, 禁选 / forbidden, or empty.
+    """
+    raw = read_layer(path, block.file, block.layer, findings, wanted=Wanted({}, block.heading_row))
+    if raw is None:
+        return no_candidates(study.crs)
+    columns = match_headings(raw, ROLES, {}, block.datum, findings)
+    shapes = positions(raw, (columns.get("lon"), columns.get("lat")), block.datum, findings)
+    candidate_id = ids(raw, columns.get("id"), findings)
+    if "id" not in columns:
+        candidate_id = path.stem + "-" + candidate_id
+    if taken := sorted(set(candidate_id) & set(study.facilities["facility_id"])):
+        findings.error("candidates.id_taken", raw.file, raw.rows(candidate_id.isin(taken)), ids=taken[:8])
+    required, forbidden = _choices(raw, columns.get("choice"), findings)
+    table = pd.DataFrame(
+        {
+            "candidate_id": candidate_id,
+            "name": _texts(raw, columns.get("name"), findings),
+            "cost": numbers(raw, columns.get("cost"), findings, blank=np.nan),
+            "capacity": numbers(raw, columns.get("capacity"), findings, blank=np.nan, measure="places"),
+            "required": required,
+            "forbidden": forbidden,
+        }
+    )
+    if shapes is None or not only_types(raw, shapes, ("Point",), findings):
+        return no_candidates(study.crs)
+    projected, inside = inside_area(raw, shapes, area, findings)
+    frame = gpd.GeoDataFrame(table, geometry=projected.to_numpy(), crs=study.crs)[inside].reset_index(drop=True)
+    return _settled(frame, study)
+
+
+def grid_candidates(study: Study, step_m: float, findings: Findings) -> gpd.GeoDataFrame:
+    """Points every `step_m` metres over the units, none of them in water, named by column and row."""
+    inside = shapely.union_all(study.units.geometry.to_numpy())
+    west, south, east, north = inside.bounds
+    x = np.arange(np.ceil(west / step_m), np.floor(east / step_m) + 1).astype(np.int64)
+    y = np.arange(np.ceil(south / step_m), np.floor(north / step_m) + 1).astype(np.int64)
+    if len(x) * len(y) > MOST:
+        findings.error("candidates.too_many", "", count=len(x) * len(y), most=MOST, step_m=step_m)
+        return no_candidates(study.crs)
+    column, row = (part.ravel() for part in np.meshgrid(x, y))
+    points = shapely.points(column * step_m, row * step_m)
+    shapely.prepare(inside)
+    keep = shapely.intersects(inside, points)
+    water = study.backdrop.geometry[study.backdrop["theme"] == "water"].to_numpy()
+    areas = water[shapely.get_dimensions(water) == 2]
+    if len(areas):
+        keep[shapely.STRtree(areas).query(points, predicate="intersects")[0]] = False
+    names = [f"g{c}-{r}" for c, r in zip(column[keep] - x[0] + 1, row[keep] - y[0] + 1, strict=True)]
+    table = {"candidate_id": names, "name": "", "cost": np.nan, "capacity": np.nan}
+    frame = gpd.GeoDataFrame(
+        {**table, "required": False, "forbidden": False}, geometry=points[keep], crs=study.crs, index=range(len(names))
+    )
+    taken = set(study.facilities["facility_id"])
+    frame["candidate_id"] = [name + "-new" if name in taken else name for name in frame["candidate_id"]]
+    return _settled(frame, study)
+
+
+def no_candidates(crs: str) -> gpd.GeoDataFrame:
+    """An empty table of candidates."""
+    return gpd.GeoDataFrame({name: [] for name in CANDIDATE_COLUMNS}, geometry=[], crs=crs)
+
+
+def _settled(frame: gpd.GeoDataFrame, study: Study) -> gpd.GeoDataFrame:
+    """With longitude and latitude as a scenario writes them, the points that these mean, and the units around them."""
+    degrees = frame.geometry.to_crs("EPSG:4326")
+    lon, lat = degrees.x.round(DECIMALS), degrees.y.round(DECIMALS)
+    exact = gpd.GeoSeries(shapely.points(lon, lat), crs="EPSG:4326")
+    frame = frame.set_geometry(project(exact, study.crs).to_numpy(), crs=study.crs)
+    frame = frame.assign(lon=lon.to_numpy(), lat=lat.to_numpy(), unit_id=assign_units(frame.geometry, study.units))
+    return frame[[*CANDIDATE_COLUMNS, "geometry"]]
+
+
+def _texts(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
+    given = column(raw, name, findings)
+    if given is None:
+        return pd.Series("", index=range(len(raw.frame)), dtype=object)
+    return text(given).reset_index(drop=True)
+
+
+def _choices(raw: RawLayer, name: str | None, findings: Findings) -> tuple[np.ndarray, np.ndarray]:
+    """Which candidates are required, and which forbidden; an error for words that say neither."""
+    said = _texts(raw, name, findings).str.casefold()
+    required, forbidden = (said.isin(catalog.cell_words(word)).to_numpy() for word in ("required", "forbidden"))
+    nothing = said.isin({"", *catalog.cell_words("blank"), *catalog.cell_words("optional")}).to_numpy()
+    if (unknown := ~(required | forbidden | nothing)).any():
+        words = sorted(set(said[unknown]))[:5]
+        findings.error("candidates.choice", raw.file, raw.rows(unknown), column=name, words=words)
+    return required, forbidden

@@ -1,0 +1,171 @@
+"""The options of verbs that have many, what does not go together, and what a verb is then asked."""
+
+import re
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cfc_geo import catalog
+
+if TYPE_CHECKING:
+    from cfc_geo.siting import Ask
+
+DATUM = re.compile(r"wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6}")
+
+
+def datum_params(say: Callable[[str], str]) -> list[click.Parameter]:
+    column = say("datum.column")
+    return [
+        click.Argument(["file"], type=click.Path(path_type=Path), metavar=say("datum.metavar")),
+        click.Option(
+            ["--plan"], type=click.Path(path_type=Path), metavar=say("plan.metavar"), help=say("datum.plan.help")
+        ),
+        click.Option(["--layer"], metavar=say("datum.layer"), help=say("datum.layer.help")),
+        click.Option(["--lon"], metavar=column, help=say("datum.lon.help")),
+        click.Option(["--lat"], metavar=column, help=say("datum.lat.help")),
+    ]
+
+
+def fetch_options(say: Any) -> list[click.Parameter]:
+    def option(name: str, metavar: str, type: Any = str, default: Any = None) -> click.Option:
+        return click.Option([f"--{name}"], type=type, default=default, metavar=metavar, help=say(f"fetch.{name}.help"))
+
+    file = click.Path(path_type=Path)
+    return [
+        option("place", "NAME"),
+        option("units", "FILE", file),
+        option("bbox", "W,S,E,N"),
+        *(option(name, "COLUMN") for name in ("id", "name", "parent")),
+        option("datum", "DATUM"),
+        option("residents", "N", click.IntRange(1, 100_000_000)),
+        option("deadline", "S", click.IntRange(1, 86_400), 300),
+        option("overpass-url", "URL"),
+        option("nominatim-url", "URL"),
+    ]
+
+
+def check_fetch_usage(
+    place: str | None,
+    units: Path | None,
+    bbox: str | None,
+    of_units: dict[str, str | None],
+    urls: dict[str, str],
+    lang: str,
+) -> None:
+    """Raises `click.UsageError` for options that do not go together or are no addresses."""
+
+    def refuse(key: str, **values: Any) -> None:
+        raise click.UsageError(catalog.word(f"cli.fetch.{key}", lang, **values))
+
+    if sum(ground is not None for ground in (place, units, bbox)) != 1:
+        refuse("one_ground")
+    for name, value in of_units.items():
+        if value is not None and units is None:
+            refuse("units_only", name=f"--{name}")
+    for name, url in urls.items():
+        if not re.fullmatch(r"https?://[^\s/]+\S*", url):
+            refuse("url_bad", name=f"--{name}-url")
+    datum = of_units["datum"]
+    if datum is not None and not DATUM.fullmatch(datum):
+        refuse("datum_bad")
+
+
+def box(text: str | None, lang: str) -> tuple[float, float, float, float] | None:
+    """West, south, east, north. Raises `click.UsageError` if it is no box in degrees."""
+    if text is None:
+        return None
+    try:
+        west, south, east, north = (float(part) for part in text.replace("，", ",").split(","))
+    except ValueError:
+        west, south, east, north = 1, 1, 0, 0
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise click.UsageError(catalog.word("cli.fetch.bbox_bad", lang))
+    return west, south, east, north
+
+
+def site_options(say: Callable[[str], str]) -> list[click.Parameter]:
+    """Options of `cfc-geo site`."""
+
+    def option(name: str, metavar: str | None, type: Any = str, default: Any = None, **more: Any) -> click.Option:
+        text = say(f"site.{name}.help")
+        return click.Option([f"--{name}"], type=type, default=default, metavar=metavar, help=text, **more)
+
+    above_zero = click.FloatRange(0, min_open=True)
+    file = click.Path(path_type=Path)
+    return [
+        option("kind", "KIND", required=True),
+        option("sites", "N", click.IntRange(1, 1_000)),
+        option("budget", "B", above_zero),
+        option("cover-share", "S", click.FloatRange(0, 1, min_open=True)),
+        option("objective", None, click.Choice(OBJECTIVES), "cover"),
+        option("bands", "3-5,6-11"),
+        option("candidates", "FILE", file),
+        option("datum", "DATUM"),
+        option("layer", "NAME"),
+        option("grid", "M", click.FloatRange(20, 5_000), 200.0),
+        option("capacity", "N", above_zero),
+        option("cost", "C", above_zero),
+        option("apart", "M", click.FloatRange(0, 10_000), 0.0),
+        option("limit", "M", click.FloatRange(0, 5_000, min_open=True)),
+        option("horizon", "M", click.FloatRange(0, 30_000, min_open=True), 5_000.0),
+        option("level", say("site.level.metavar")),
+        option("alternatives", "K", click.IntRange(1, 50), 3),
+        option("front", None, None, False, is_flag=True),
+        option("time-limit", "S", above_zero, 60.0),
+        option("gap", "G", click.FloatRange(0, 1), 0.0),
+        option("write", "FILE.toml", file),
+    ]
+
+
+OBJECTIVES = ("cover", "cover-capacitated", "p-median", "p-center", "set-cover", "equity")
+
+
+def ask_of(given: dict[str, Any], lang: str) -> "Ask":
+    """What `cfc-geo site` is asked. Raises `click.UsageError` for what makes no sense, whatever the plan."""
+    from cfc_geo.inputs.candidates import CandidateFile
+    from cfc_geo.siting import Ask
+
+    def refuse(key: str, **values: Any) -> None:
+        raise click.UsageError(catalog.word(f"cli.site.{key}", lang, **values))
+
+    for name, value in given.items():
+        if isinstance(value, float) and not isfinite(value):
+            refuse("not_finite", name=f"--{name.replace('_', '-')}")
+    kind = catalog.kinds().get(given["kind"])
+    if kind is None:
+        refuse("no_such_kind", name=given["kind"], kinds=", ".join(catalog.kinds()))
+    bands = tuple(part.strip() for part in (given["bands"] or "").replace("，", ",").split(",") if part.strip())
+    if wrong := [band for band in bands if kind is not None and band not in kind.bands]:
+        refuse("band_bad", names=", ".join(wrong), bands=", ".join(kind.bands if kind else ()))
+    bounded = any(given[name] is not None for name in ("sites", "budget", "cover_share"))
+    if not bounded and given["objective"] != "set-cover":
+        refuse("unbounded")
+    if given["datum"] is not None and not DATUM.fullmatch(given["datum"]):
+        refuse("datum_bad")
+    if given["candidates"] is None and (given["datum"] or given["layer"]):
+        refuse("file_only")
+    file = given["candidates"]
+    block = None if file is None else CandidateFile(file=str(file), datum=given["datum"], layer=given["layer"])
+    return Ask(
+        kind=given["kind"],
+        objective=given["objective"],
+        sites=given["sites"],
+        budget=given["budget"],
+        cover_share=given["cover_share"],
+        bands=bands,
+        candidates=block,
+        grid_m=given["grid"],
+        capacity=given["capacity"],
+        cost=given["cost"],
+        apart_m=given["apart"],
+        limit_m=given["limit"],
+        horizon_m=given["horizon"],
+        level=given["level"],
+        alternatives=given["alternatives"],
+        front=given["front"],
+        time_limit_s=given["time_limit"],
+        gap=given["gap"],
+    )

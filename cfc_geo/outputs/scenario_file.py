@@ -1,0 +1,76 @@
+"""An answer of `cfc-geo site` as a scenario: a plan file that extends the plan and adds the sites."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from cfc_geo import catalog
+from cfc_geo.errors import Findings, OutputError
+from cfc_geo.outputs.tables import text
+from cfc_geo.siting import Siting
+
+MARK = "# cfc-geo site"
+"""How a file that this module wrote begins; no other file is written over."""
+
+
+def check_scenario_file(path: Path) -> None:
+    """Raises `OutputError` if a scenario may not be written to `path`: another ending, or another file there."""
+    findings = Findings()
+    if path.suffix != ".toml":
+        findings.error("site.not_toml", str(path))
+    elif path.is_dir() or path.is_symlink() or (path.exists() and not _is_ours(path)):
+        findings.error("site.not_ours", str(path))
+    elif not path.parent.is_dir():
+        findings.error("output.not_a_folder", str(path.parent))
+    findings.raise_errors(OutputError)
+
+
+def write_scenario(siting: Siting, path: Path, lang: str) -> None:
+    """Write the scenario, whole or not at all. Raises `OutputError` as `check_scenario_file` does, and `OSError`."""
+    check_scenario_file(path)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        new.write_text(scenario_text(siting, path, lang), encoding="utf-8", newline="\n")
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def scenario_text(siting: Siting, path: Path, lang: str) -> str:
+    """The scenario as TOML, with its reason in words."""
+    import tomli_w
+
+    plan = siting.plan
+    told = {"sites": len(siting.sites), "plan": text(plan.file.name)}
+    kind = catalog.kind_name(siting.ask.kind, lang)
+    gained = float(siting.sites["children_added"].sum())
+    table: dict[str, Any] = {
+        "extends": os.path.relpath(plan.file, path.parent).replace(os.sep, "/"),
+        "name": _say("scenario.name", lang, **told, kind=kind, name=text(plan.name)),
+        "why": _say("scenario.why", lang, children=f"{gained:,.0f}", limit=f"{siting.problem.limit_m:,.0f}"),
+    }
+    if siting.ask.limit_m is not None:
+        changes = [change.model_dump(mode="json") for change in plan.norms.override]
+        table["norms"] = {"override": changes}
+    table["edits"] = [edit.model_dump(mode="json", exclude_none=True, exclude_defaults=True) for edit in _new(siting)]
+    kinds = {each: catalog.kind_name(siting.ask.kind, each) for each in catalog.LANGUAGES}
+    heading = "\n".join(f"{MARK}: {_say('scenario.heading', each, kind=kinds[each], **told)}" for each in kinds)
+    return f"{heading}\n\n{tomli_w.dumps(table)}"
+
+
+def _new(siting: Siting) -> list[Any]:
+    """The edits of the sites, without those of the plan."""
+    return siting.scenario.edits[len(siting.plan.edits) :]
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MARK)) == MARK.encode()
+    except OSError:
+        return False
+
+
+def _say(key: str, lang: str, **values: Any) -> str:
+    return catalog.word(f"site.{key}", lang, **values)
