@@ -106,8 +106,9 @@ class Network:
 
     Segments are the rows of `Study.streets`, in the same order, from node `segment_from` to node `segment_to`, which a
     walker may take `segment_forward` or `segment_backward`; `mean_m` and `longest_m` are of all of them. `segments` is
-    None where neither is allowed, and of links that were added: `links` are these, where people may step onto them. A
-    closed segment has no arcs. `whole` is the segment, and `whole_m` its length, as they were before a link cut it.
+    None where neither is allowed, and of links that were added: `links` are these, where people may step onto them
+    (`linked`: whether there are any). A closed segment has no arcs. `whole` is the segment, and `whole_m` its length,
+    as they were before a link cut it.
     `component` numbers the weakly connected parts by node, the longest first; `component_m` is the length of each.
     """
 
@@ -124,6 +125,7 @@ class Network:
     segment_backward: np.ndarray
     segments: gpd.GeoSeries
     links: gpd.GeoSeries
+    linked: bool
     whole: np.ndarray
     whole_m: np.ndarray
     component: np.ndarray

@@ -16,6 +16,7 @@ from cfc_geo.catalog import Norm
 from cfc_geo.errors import Findings, NetworkError
 from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
+from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Attachment, Coverage, Crowding, Network, Places, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
 from cfc_geo.network.graph import build_network
@@ -113,9 +114,11 @@ def answer_plan(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Resu
         crowding = measure_crowding(study, within, demand, coverage, plan.access.participation)
         access_by_unit = known(sum_access(access, places, crowding, coverage, study))
     with clock("areas"):
-        drawn = tested if plan.access.service_areas else tested.iloc[:0]
+        drawn = tested[tested["kind"].isin(anew) & plan.access.service_areas]
         reached = reached_streets(network, attachment, drawn, streets=study.streets.geometry, limit_m=limit_m)
         service_areas = draw_service_areas(reached, drawn, limit_m, study.backdrop)
+        if shared is not None:
+            service_areas = _renewed_areas(shared.service_areas, service_areas, anew, tested)
     with clock("audit"):
         ground = shared.ground if shared is not None else audit_ground(study, network, attachment, horizon_m(plan))
         border_m = shared.border_m if shared is not None else metres_to_border(study, norms)
@@ -140,7 +143,18 @@ def answer_plan(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Resu
         service_areas=service_areas,
     )
     steps = Steps(
-        plan, read, study, network, attachment, coverage, coverage_by_unit, circle, circle_by_unit, ground, border_m
+        plan,
+        read,
+        study,
+        network,
+        attachment,
+        coverage,
+        coverage_by_unit,
+        circle,
+        circle_by_unit,
+        ground,
+        border_m,
+        service_areas,
     )
     return result, steps
 
@@ -161,12 +175,12 @@ def check_plan(plan: Plan) -> Findings:
 def join_network(plan: Plan, study: Study, first: "Steps | None" = None) -> tuple[Network, Attachment, Findings]:
     """The network, where origins and entrances attach to it, and what a planner should know of both.
 
-    Taken over from `first` are the network of the very same streets, and where the very same origins attach to it.
+    Taken over from `first` are the network of the very same streets, and where people at the same places attach to it.
     """
     findings = Findings()
     same_streets = first is not None and _same(first.study, study, "streets", "nodes")
     network = first.network if first is not None and same_streets else build_network(study.streets, study.nodes)
-    if first is not None and same_streets and _same(first.study, study, "origins"):
+    if first is not None and same_streets and _same_homes(first.study, study):
         attachment = attach_entrances(network, first.attachment, study.entrances)
     else:
         attachment = attach(network, study.origins, study.entrances, limit_m=plan.walk.snap_limit_m)
@@ -212,6 +226,7 @@ class Steps:
     circle_by_unit: pd.DataFrame
     ground: dict[str, float]
     border_m: np.ndarray
+    service_areas: gpd.GeoDataFrame
 
 
 def _reads_the_same(plan: Plan, other: Plan) -> bool:
@@ -229,6 +244,15 @@ def _as_read_by(plan: Plan, first: Steps) -> Study:
 
 def _same(before: Study, after: Study, *tables: str) -> bool:
     return all(getattr(before, table) is getattr(after, table) for table in tables)
+
+
+def _same_homes(before: Study, after: Study) -> bool:
+    """Whether the same origins walk from the same places; how many children they are may differ."""
+    if before.origins is after.origins:
+        return True
+    if not before.origins["origin_id"].equals(after.origins["origin_id"]):
+        return False
+    return bool(shapely.equals_exact(*(np.asarray(home_points(one.origins)) for one in (before, after))).all())
 
 
 def _on_one_ground(before: Study, after: Study) -> bool:
@@ -267,6 +291,18 @@ def _renewed_coverage(before: Coverage, anew: Coverage, norms: dict[str, Norm]) 
         nearest_id=_renewed_columns(before.nearest_id, anew.nearest_id),
         norms={kind: norms[kind] for kind in before.norms},
     )
+
+
+def _renewed_areas(
+    before: gpd.GeoDataFrame, anew: gpd.GeoDataFrame, kinds: Sequence[str], facilities: pd.DataFrame
+) -> gpd.GeoDataFrame:
+    """`before` with the areas `anew` in the place of those of `kinds`, in the order of `facilities`."""
+    parts = [part for part in (before[~before["kind"].isin(kinds)], anew) if len(part)]
+    if not parts:
+        return anew
+    areas = pd.concat(parts)
+    order = pd.Index(facilities["facility_id"]).get_indexer(areas["facility_id"])
+    return areas.iloc[np.argsort(order)].reset_index(drop=True)
 
 
 def _renewed_columns(before: pd.DataFrame, anew: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from cfc_geo.plan import Plan, load_plan
 from cfc_geo.run import run_plan, run_plans
 from tests.random_towns import FACILITY_IDS, FAR_M, Place, random_places
 from tests.towns import CRS, facility_tables, origin_table, street_table
-from tests.toyplan import lonlat, write_toy
+from tests.toyplan import PLAN, lonlat, write_toy
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +35,12 @@ def without(place: Place, facility: str) -> Place:
     return place.with_(
         facilities=place.facilities[kept], entrances=place.entrances[place.entrances["facility_id"] != facility]
     )
+
+
+def with_links(place: Place, data: st.DataObject) -> Place:
+    """`place`, some of whose streets, but not the first, are links that a scenario added."""
+    added = data.draw(st.sets(st.integers(1, 14), max_size=3))
+    return place.with_(streets=place.streets.assign(added=[row in added for row in range(len(place.streets))]))
 
 
 def same_attachment(one: Attachment, other: Attachment) -> None:
@@ -64,6 +70,7 @@ def same_nearest(one: NearestCosts, other: NearestCosts) -> None:
 @given(place=random_places(), data=st.data(), horizon_m=st.sampled_from([30.0, 200.0, FAR_M]))
 def test_one_site_more_is_what_a_full_search_finds(place: Place, data: st.DataObject, horizon_m: float) -> None:
     """Wherever the site is, of whichever kind, with several entrances, on an island or on no street at all."""
+    place = with_links(place, data)
     site = data.draw(st.sampled_from(list(place.facilities["facility_id"])))
     kind = place.facilities.set_index("facility_id")["kind"][site]
     before = without(place, site)
@@ -80,7 +87,8 @@ def test_one_site_more_is_what_a_full_search_finds(place: Place, data: st.DataOb
 @quick
 @given(place=random_places(), another=random_places(), data=st.data())
 def test_other_entrances_attach_as_from_scratch(place: Place, another: Place, data: st.DataObject) -> None:
-    """New, moved and closed entrances, in any order, several at one place."""
+    """New, moved and closed entrances, in any order, several at one place, some beside links that were added."""
+    place = with_links(place, data)
     network, attached = place.attached()
     pool = pd.concat([place.entrances, another.entrances, place.entrances], ignore_index=True)
     rows = data.draw(st.lists(st.integers(0, len(pool) - 1), max_size=12))
@@ -116,7 +124,7 @@ def _street() -> tuple:  # type: ignore[type-arg]
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    return load_plan(write_toy(tmp_path_factory.mktemp("toy")))
+    return load_plan(write_toy(tmp_path_factory.mktemp("toy"), PLAN + "[access]\nservice_areas = true\n"))
 
 
 def study_of(place: Place, unit_of: list[str], surveyed: frozenset[str]) -> Study:
@@ -136,7 +144,7 @@ def study_of(place: Place, unit_of: list[str], surveyed: frozenset[str]) -> Stud
         place.entrances,
         place.streets,
         place.nodes,
-        place.streets[:0],
+        place.streets[:0].assign(theme=""),
         surveyed,
     )
 
@@ -172,7 +180,16 @@ def edited(place: Place, data: st.DataObject) -> Place:
 
 
 def same_result(one: Result, other: Result) -> None:
-    for name in ("coverage_by_unit", "circle_by_unit", "facilities", "cells"):
+    tables = (
+        "coverage_by_unit",
+        "circle_by_unit",
+        "access_by_unit",
+        "facilities",
+        "cells",
+        "overflow",
+        "service_areas",
+    )
+    for name in tables:
         left, right = getattr(one, name), getattr(other, name)
         pd.testing.assert_frame_equal(pd.DataFrame(left), pd.DataFrame(right), check_exact=True)
     for name in ("status", "metres", "nearest_id"):
@@ -183,7 +200,7 @@ def same_result(one: Result, other: Result) -> None:
     assert (one.findings, one.baskets, one.study.name) == (other.findings, other.baskets, other.study.name)
 
 
-@settings(quick, max_examples=12)
+@settings(quick, max_examples=6)
 @given(place=random_places(), data=st.data())
 def test_scenarios_share_and_get_what_a_run_alone_gets(plan: Plan, place: Place, data: st.DataObject) -> None:
     """Scenarios of facilities of random towns, and one that also touches streets, in any order."""
@@ -196,6 +213,9 @@ def test_scenarios_share_and_get_what_a_run_alone_gets(plan: Plan, place: Place,
         scenario = edited(place, data)
         studies[name] = replace(base, facilities=scenario.facilities, entrances=scenario.entrances)
     studies["street"] = replace(studies["s1"], streets=place.streets.assign(length_m=place.streets["length_m"] + 1))
+    grown = base.origins.assign(children_3_5=base.origins["children_3_5"] + 2.0)
+    studies["grown"] = replace(studies["s2"], origins=grown)
+    studies["moved"] = replace(base, origins=base.origins.set_geometry(base.origins.geometry.translate(3.0)))
     check_together(plan, {name: studies[name] for name in data.draw(st.permutations(list(studies)))})
 
 
@@ -237,6 +257,8 @@ def test_the_command_writes_for_several_plans_the_bytes_that_it_writes_for_each(
         assert main(["run", str(plan), "--out", str(tmp_path / "alone")]) == 0
         together, alone = (written(tmp_path / how / plan.stem) for how in ("together", "alone"))
         assert [name for name in {*together, *alone} if together.get(name) != alone.get(name)] == []
+    cells = {plan.stem: (tmp_path / "together" / plan.stem / "cells.parquet").read_bytes() for plan in plans}
+    assert len({cells[name] for name in ("toy", "s1", "s2", "s3")}) == 4, "every edit shows"
 
 
 def written(folder: Path) -> dict[str, bytes]:

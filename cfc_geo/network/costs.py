@@ -214,7 +214,7 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
 
 def _snapped(network: Network, points: np.ndarray, attached: Attachment) -> Steps:
     """Entrances at `points` on the streets; one where an entrance was before is where that was."""
-    if network.links.notna().any():
+    if network.linked:
         return _steps(network, points, attached.entrances.limit_m)
     known = {place: row for row, place in enumerate(shapely.to_wkb(attached.entrance_points))}
     row = np.array([known.get(place, -1) for place in shapely.to_wkb(points)], dtype=np.int64)
@@ -239,7 +239,7 @@ def _steps(network: Network, points: "gpd.GeoSeries | np.ndarray", limit_m: floa
     """Every point's place on the nearest street, and one on the nearest added link where that is nearer still."""
     on_streets = snap_points(network, points, limit_m=limit_m)
     every = np.arange(len(on_streets.segment))
-    if network.links.isna().all():
+    if not network.linked:
         return Steps(on_streets, on_streets, every)
     on_links = snap_points(network, points, limit_m=limit_m, to=network.links)
     nearer = np.flatnonzero(on_links.snap_m < np.where(on_streets.attached, on_streets.snap_m - SAME_PLACE_M, np.inf))

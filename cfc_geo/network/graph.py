@@ -49,6 +49,7 @@ def build_network(streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> Network:
         segment_backward=backward,
         segments=streets.geometry.where(walkable & ~added).reset_index(drop=True),
         links=streets.geometry.where(walkable & beside).reset_index(drop=True),
+        linked=bool((walkable & beside).any()),
         whole=_wholes(streets),
         whole_m=length_m if "whole_m" not in streets else streets["whole_m"].fillna(streets["length_m"]).to_numpy(),
         component=component,
