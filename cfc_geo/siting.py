@@ -111,6 +111,8 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
     plan = with_limit(plan, ask)
     before, steps = answer_plan(plan, None, clock)
     study, findings = before.study, Findings()
+    _check_known(plan, ask, before, findings)
+    findings.raise_errors(DataError)
     with clock("candidates"):
         candidates = _candidates(plan, ask, study, findings)
         problem = state_problem(plan, ask, study, steps.network, candidates, findings)
@@ -157,6 +159,20 @@ def with_limit(plan: Plan, ask: Ask) -> Plan:
     kept = [change for change in plan.norms.override if change.kind != ask.kind]
     change = NormOverride(kind=ask.kind, limit_m=ask.limit_m, why=catalog.word("site.limit_asked", "zh"))
     return plan.model_copy(update={"norms": plan.norms.model_copy(update={"override": [*kept, change]})})
+
+
+def _check_known(plan: Plan, ask: Ask, before: Result, findings: Findings) -> None:
+    """An answer needs a kind that runs measure, and children; what is not known of either is told."""
+    study, file, kind = before.study, plan.file.name, ask.kind
+    if ask.kind not in before.coverage.status:
+        findings.error("site.not_measured", file, kind=kind)
+    elif ask.kind not in study.surveyed:
+        findings.warning("site.not_surveyed", file, kind=kind)
+    asked = ask.bands or catalog.kinds()[ask.kind].bands
+    if not (known := bands_of(ask, study)):
+        findings.error("site.bands_unknown", file, bands=list(asked))
+    elif unknown := [band for band in asked if band not in known]:
+        findings.warning("site.bands_left_out", file, bands=unknown)
 
 
 def bands_of(ask: Ask, study: Study) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_site import CHILDREN, candidates, listed, table
+from tests.test_site import CHILDREN, PLAN, candidates, listed, site, table
+from tests.toyplan import write_toy
 
 PART = {"s1": (3_000_000,), "s3": (2_500_000,), "far": (1,)}
 
@@ -65,3 +66,28 @@ def test_children_with_a_place_are_told_apart_from_children_near_one(
     had = CHILDREN["a"] + CHILDREN["b"]
     assert f"children with a place: {had} → {had + 5}" in capsys.readouterr().out
     assert record(tmp_path)["children_with_a_place"] == {"before": had, "after": had + 5}
+
+
+def test_a_kind_that_no_run_measures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    circle = '[circle]\nwhy = "test"\n[circle.baskets]\n'
+    circle += "".join(f'"{band}" = ["park"]\n' for band in ("0-2", "3-5", "6-11", "12-14", "15-17"))
+    write_toy(tmp_path, PLAN + circle)
+    assert site(tmp_path, "--kind", "library", "--limit", "500", "--sites", "1") == 1
+    said = capsys.readouterr().err
+    assert "no file lists it" in said and "Traceback" not in said and not (tmp_path / "out").exists()
+
+
+def test_a_kind_of_which_nobody_listed_those_that_stand_is_sited_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert site(tmp_path, "--kind", "childcare", "--sites", "1") == 0
+    assert "no file is the full list" in capsys.readouterr().err
+    words = (tmp_path / "out/toy.site-childcare/summary.md").read_text(encoding="utf-8")
+    assert "no file is the full list" in words
+
+
+def test_children_whom_nobody_knows_cannot_be_sited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_toy(tmp_path, PLAN.replace('"3-5" = "3-5岁", ', ""))
+    assert site(tmp_path, "--sites", "1", "--kind", "kindergarten", "--grid", "200") == 1
+    said = capsys.readouterr().err
+    assert "3-5" in said and "nobody" in said and "Traceback" not in said

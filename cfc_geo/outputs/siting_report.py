@@ -258,7 +258,7 @@ def _assumptions(siting: Siting, lang: str) -> list[str]:
     if siting.plan.siting.why:
         said.append(_say("rests.weights", lang, why=_plain(siting.plan.siting.why)))
     said.append(_say("rests.unknown", lang))
-    return said
+    return said + [_plain(told.text(lang)) for told in siting.findings if told.severity == "warning"]
 
 
 def _costs_known(siting: Siting) -> bool:
