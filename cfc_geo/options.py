@@ -140,9 +140,12 @@ def ask_of(given: dict[str, Any], lang: str) -> "Ask":
     bands = tuple(part.strip() for part in (given["bands"] or "").replace("，", ",").split(",") if part.strip())
     if wrong := [band for band in bands if kind is not None and band not in kind.bands]:
         refuse("band_bad", names=", ".join(wrong), bands=", ".join(kind.bands if kind else ()))
-    bounded = any(given[name] is not None for name in ("sites", "budget", "cover_share"))
-    if not bounded and given["objective"] != "set-cover":
-        refuse("unbounded")
+    objective = given["objective"]
+    if given["sites"] is None and given["budget"] is None:
+        if objective == "cover" and given["cover_share"] is not None:
+            objective = "set-cover"  # as many as can be, with no end of sites, would open every candidate
+        elif objective != "set-cover":
+            refuse("unbounded")
     if given["datum"] is not None and not DATUM.fullmatch(given["datum"]):
         refuse("datum_bad")
     if given["candidates"] is None and (given["datum"] or given["layer"]):
@@ -151,7 +154,7 @@ def ask_of(given: dict[str, Any], lang: str) -> "Ask":
     block = None if file is None else CandidateFile(file=str(file), datum=given["datum"], layer=given["layer"])
     return Ask(
         kind=given["kind"],
-        objective=given["objective"],
+        objective=objective,
         sites=given["sites"],
         budget=given["budget"],
         cover_share=given["cover_share"],

@@ -5,7 +5,7 @@ children that it covers must be the children that were promised, cell by cell.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -32,6 +32,8 @@ from cfc_geo.tables import COVERED, SITE_COLUMNS, children_column
 
 FAR_OBJECTIVES = ("p-median", "p-center")
 """Objectives that look beyond the limit."""
+BY_COVER = ("cover", "equity")
+"""Objectives that ask of a site only whom it covers."""
 SAME_CHILDREN = 1e-6
 """Promised and measured children may differ by so much, for sums of fractions round."""
 
@@ -68,7 +70,8 @@ class Siting:
 
     `plan` has the asked limit; `scenario` is the plan with the sites as its last edits; `before` and `after` are their
     results. `sites` are the new ones (`tables.SITE_COLUMNS`); `others` the next best answers, `front` what more would
-    bring. `out_of_limit`: children of the bands, by unit, whom no candidate and no facility reaches.
+    bring. `out_of_limit`: children of the bands, by unit, whom no candidate and no facility reaches. `placed_before`:
+    children who have a place within the limit without the sites, None where the question is not about places.
     """
 
     ask: Ask
@@ -83,6 +86,7 @@ class Siting:
     others: tuple[SitingAnswer, ...]
     front: tuple[FrontPoint, ...]
     out_of_limit: pd.Series
+    placed_before: float | None = None
     findings: tuple = field(default_factory=tuple)  # type: ignore[type-arg]
 
     @property
@@ -107,6 +111,8 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
     plan = with_limit(plan, ask)
     before, steps = answer_plan(plan, None, clock)
     study, findings = before.study, Findings()
+    _check_known(plan, ask, before, findings)
+    findings.raise_errors(DataError)
     with clock("candidates"):
         candidates = _candidates(plan, ask, study, findings)
         problem = state_problem(plan, ask, study, steps.network, candidates, findings)
@@ -117,6 +123,9 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
         )
         if not found:
             raise SolveError(_why_not(plan, ask, problem, study))
+        if ask.objective in BY_COVER:
+            found = _distinct([without_idle(problem, answer) for answer in found])
+        placed_before = _placed_before(problem, ask)
     with clock("front"):
         front = pareto_front(problem, time_limit_s=ask.time_limit_s, gap=ask.gap) if ask.front else []
     scenario = with_sites(plan, ask, candidates, problem, found[0])
@@ -135,6 +144,7 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
         others=tuple(found[1:]),
         front=tuple(front),
         out_of_limit=_out_of_limit(problem, study),
+        placed_before=placed_before,
         findings=tuple(findings),
     )
 
@@ -149,6 +159,20 @@ def with_limit(plan: Plan, ask: Ask) -> Plan:
     kept = [change for change in plan.norms.override if change.kind != ask.kind]
     change = NormOverride(kind=ask.kind, limit_m=ask.limit_m, why=catalog.word("site.limit_asked", "zh"))
     return plan.model_copy(update={"norms": plan.norms.model_copy(update={"override": [*kept, change]})})
+
+
+def _check_known(plan: Plan, ask: Ask, before: Result, findings: Findings) -> None:
+    """An answer needs a kind that runs measure, and children; what is not known of either is told."""
+    study, file, kind = before.study, plan.file.name, ask.kind
+    if ask.kind not in before.coverage.status:
+        findings.error("site.not_measured", file, kind=kind)
+    elif ask.kind not in study.surveyed:
+        findings.warning("site.not_surveyed", file, kind=kind)
+    asked = ask.bands or catalog.kinds()[ask.kind].bands
+    if not (known := bands_of(ask, study)):
+        findings.error("site.bands_unknown", file, bands=list(asked))
+    elif unknown := [band for band in asked if band not in known]:
+        findings.warning("site.bands_left_out", file, bands=unknown)
 
 
 def bands_of(ask: Ask, study: Study) -> tuple[str, ...]:
@@ -185,7 +209,7 @@ def state_problem(
         required=required,
         forbidden=np.concatenate([np.zeros(len(mine), dtype=bool), candidates["forbidden"].to_numpy(dtype=bool)])
         | (detached & ~existing),
-        cost=np.concatenate([np.zeros(len(mine)), candidates["cost"].fillna(ask.cost or 1.0).to_numpy(dtype=float)]),
+        cost=np.concatenate([np.zeros(len(mine)), _costs(ask, candidates, findings)]),
         capacity=_capacities(ask, mine, candidates, findings),
         apart=_too_near(study, candidates, ask.apart_m, len(mine), mine),
         demand=costs.pairs["origin_id"].cat.codes.to_numpy().astype(np.int64),
@@ -262,6 +286,20 @@ def _units(ask: Ask, study: Study, findings: Findings) -> np.ndarray:
     return units
 
 
+def _costs(ask: Ask, candidates: gpd.GeoDataFrame, findings: Findings) -> np.ndarray:
+    """What each candidate costs; 1 each where no cost is known and none is asked about.
+
+    A cost that nobody states is never made up beside costs that are stated: it would be the cheapest site of all.
+    """
+    costs = candidates["cost"].fillna(np.nan if ask.cost is None else ask.cost)
+    lacking = candidates.loc[costs.isna(), "candidate_id"]
+    counts = ask.budget is not None or ask.objective == "set-cover" or ask.front
+    if len(lacking) and (ask.budget is not None or (counts and costs.notna().any())):
+        findings.error("site.cost_unknown", "", ids=sorted(lacking)[:8], count=len(lacking))
+    known: np.ndarray = np.ones(len(costs)) if costs.isna().any() else costs.to_numpy(dtype=float)
+    return known
+
+
 def _capacities(ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, findings: Findings) -> np.ndarray:
     """Places; infinite where the question is not about places."""
     if ask.objective != "cover-capacitated":
@@ -310,6 +348,38 @@ def site_edit(ask: Ask, candidate: pd.Series) -> dict[str, object]:
         add["capacity"] = capacity
     cost = ask.cost if np.isnan(candidate["cost"]) else float(candidate["cost"])
     return {"add": add, **({} if cost is None else {"cost": cost})}
+
+
+def without_idle(problem: SitingProblem, answer: SitingAnswer) -> SitingAnswer:
+    """The answer without sites that cover nobody whom the others do not; the dearest goes first, required ones stay.
+
+    Whom the answer covers, and with it the objective of `BY_COVER`, is the same.
+    """
+    kept, children = answer.opened.tolist(), problem.children > 0
+    covered = is_covered(problem, mask(problem, answer.opened)) & children
+    for site in sorted(kept, key=lambda site: (-problem.cost[site], -site)):
+        fewer = [other for other in kept if other != site]
+        same = is_covered(problem, mask(problem, np.array(fewer, dtype=np.int64))) & children
+        if not problem.required[site] and (same == covered).all():
+            kept = fewer
+    opened = np.array(kept, dtype=np.int64)
+    served_by = np.where(np.isin(answer.served_by, np.setdiff1d(answer.opened, opened)), -1, answer.served_by)
+    return replace(answer, opened=opened, cost=float(problem.cost[opened].sum()), served_by=served_by)
+
+
+def _distinct(answers: list[SitingAnswer]) -> list[SitingAnswer]:
+    return list({tuple(answer.opened.tolist()): answer for answer in reversed(answers)}.values())[::-1]
+
+
+def _placed_before(problem: SitingProblem, ask: Ask) -> float | None:
+    """Children who have a place within the limit at the facilities that are there."""
+    if ask.objective != "cover-capacitated":
+        return None
+    nothing = replace(
+        problem, required=np.zeros_like(problem.required), sites=0, budget=None, cover_share=None,
+        weight=np.ones_like(problem.weight),
+    )  # fmt: skip
+    return float(choose_sites(nothing, ask.objective, time_limit_s=ask.time_limit_s).served.sum())
 
 
 def _hold_to_promise(

@@ -245,7 +245,7 @@ def test_faults_are_told_and_nothing_is_written(
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     write_toy(tmp_path)
     rows: list[list[object]] = [["编号", "名称", "经度", "纬度"]]
-    rows += [["../../up", '=cmd()"]\nadd = { "', *lonlat(650, -5)], ["<script>", "|a|**b**", *lonlat(150, 5)]]
+    rows += [["../../up", '=cmd()"]\nadd = { "', *lonlat(650, -5)], ["<script>", "|a|**b**", *lonlat(1150, 5)]]
     write_csv(tmp_path / "candidates.csv", rows)
     assert listed(tmp_path, "--sites", "2", "--write", str(tmp_path / "new.toml")) == 0
     written = tomllib.loads((tmp_path / "new.toml").read_text(encoding="utf-8"))

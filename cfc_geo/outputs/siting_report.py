@@ -121,6 +121,9 @@ def siting_record(siting: Siting) -> dict[str, Any]:
             "sites": siting.sites["facility_id"].tolist(),
         },
         "children_gained": gained(siting),
+        "children_with_a_place": None
+        if siting.placed_before is None
+        else {"before": siting.placed_before, "after": float(answer.served.sum())},
         "timings_s": dict(siting.after.timings_s),
     }
 
@@ -155,6 +158,8 @@ def summary(siting: Siting, lang: str) -> list[str]:
             before=_share(before, children), after=_share(after, children), children=_number(children),
         ), "",
     ]  # fmt: skip
+    if (places := _places(siting)) is not None:
+        lines += [_say("summary.places", lang, **places, children=_number(children)), ""]
     lines += [f"| {' | '.join(_say(f'summary.{key}', lang) for key in ('rank', 'id', 'place', 'adds', 'within'))} |"]
     lines += ["|---|---|---|---|---|"]
     for site in siting.sites.itertuples():
@@ -186,6 +191,8 @@ def headline(siting: Siting, lang: str) -> list[str]:
         _say("said.gain", lang, sites=len(siting.sites), gained=_number(gained(siting)), **told),
         proved(siting, lang),
     ]
+    if (places := _places(siting)) is not None:
+        lines.append(_say("said.places", lang, **places))
     worst = [worst_share(siting, figure) for figure in ("covered_before", "covered_after")]
     if all(np.isfinite(worst)):
         lines.append(_say("said.worst", lang, before=f"{worst[0]:.1%}", after=f"{worst[1]:.1%}"))
@@ -199,6 +206,13 @@ def worst_share(siting: Siting, figure: str) -> float:
     sums = table[table["unit_id"].isin(leaves)].groupby("unit_id")[["children", figure]].sum()
     sums = sums[sums["children"] > 0]
     return float((sums[figure] / sums["children"]).min()) if len(sums) else float("nan")
+
+
+def _places(siting: Siting) -> dict[str, str] | None:
+    """Children with a place within the limit, before and after; None where nobody asked about places."""
+    if siting.placed_before is None:
+        return None
+    return {"before": _number(siting.placed_before), "after": _number(float(siting.answer.served.sum()))}
 
 
 def _who_gains(siting: Siting, lang: str) -> list[str]:
@@ -235,7 +249,8 @@ def _assumptions(siting: Siting, lang: str) -> list[str]:
         file = Path(ask.candidates.file).name
         said.append(_say("rests.file", lang, file=_plain(file), count=len(siting.candidates)))
     if not _costs_known(siting):
-        said.append(_say("rests.costs_equal", lang))
+        some = siting.candidates["cost"].notna().any()
+        said.append(_say("rests.costs_unused" if some else "rests.costs_equal", lang))
     if ask.objective != "cover-capacitated":
         said.append(_say("rests.no_capacity", lang))
     if ask.limit_m is not None:
@@ -243,7 +258,7 @@ def _assumptions(siting: Siting, lang: str) -> list[str]:
     if siting.plan.siting.why:
         said.append(_say("rests.weights", lang, why=_plain(siting.plan.siting.why)))
     said.append(_say("rests.unknown", lang))
-    return said
+    return said + [_plain(told.text(lang)) for told in siting.findings if told.severity == "warning"]
 
 
 def _costs_known(siting: Siting) -> bool:
