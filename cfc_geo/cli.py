@@ -336,9 +336,11 @@ def _print_comparison(comparison: "Comparison", folder: Path, lang: str) -> None
     from cfc_geo.outputs.sentences import sentences
 
     print(catalog.word("cli.compare.done", lang, folder=folder))
-    told = ("ranking", "gain", "lose", "worst", "cost")
+    told, seen = ("ranking", "gain", "lose", "worst", "cost"), set[tuple[str, str]]()
     for one in sentences(comparison, lang):
-        if one.part in told:
+        is_first = (one.after, one.part) not in seen  # of a part that is long the first sentence says it all
+        seen.add((one.after, one.part))
+        if one.part in told and (is_first or one.part == "ranking"):
             print(f"  {one.after}: {one.text}" if one.after else f"  {one.text}")
     print(catalog.word("cli.compare.open", lang, page=folder / "sentences.html", map=folder / "map.html"))
 

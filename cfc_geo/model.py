@@ -354,6 +354,7 @@ class Finished:
     cells: gpd.GeoDataFrame
     facilities: gpd.GeoDataFrame
     streets: gpd.GeoDataFrame
+    ground: gpd.GeoDataFrame
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,8 @@ STREET_EDITS = ("added", "closed", "whole", "whole_m")
 """What edits write beside `STREET_COLUMNS`, where there are any: a link that was drawn; a street that may not be walked
 through; of a piece of a street that a link cuts, the whole and its length."""
 BACKDROP_COLUMNS = ("theme", "name")
+GROUND_THEMES = ("water", "green")
+"""Themes of the backdrop that a result keeps as a layer."""
 GROUND_COLUMNS = ("theme", "use", "levels")
 
 CANDIDATE_COLUMNS = (

@@ -22,6 +22,7 @@ from cfc_geo.inputs.read import sha256
 from cfc_geo.inputs.vector import read_vector
 from cfc_geo.model import Cost, Finished, Ruled, Source
 from cfc_geo.tables import (
+    BACKDROP_COLUMNS,
     FACILITY_RESULT_COLUMNS,
     STATUSES,
     STREET_COLUMNS,
@@ -42,7 +43,9 @@ def read_result(folder: Path) -> Finished:
     record = _read_record(folder, findings)
     if record is None or not _is_whole(folder, record, findings):
         raise DataError(findings)
-    tables = {layer: _read_table(folder, LAYERS, layer, findings) for layer in ("units", "facilities", "streets")}
+    tables = {
+        layer: _read_table(folder, LAYERS, layer, findings) for layer in ("units", "facilities", "streets", "ground")
+    }
     tables["cells"] = _read_table(folder, CELLS, None, findings)
     findings.raise_errors(DataError)
     finished = _finished(folder, record, {name: table for name, table in tables.items() if table is not None})
@@ -235,6 +238,7 @@ def _finished(folder: Path, record: _Record, tables: dict[str, gpd.GeoDataFrame]
         cells=_texts(tables["cells"], ("origin_id", "unit_id")),
         facilities=_texts(tables["facilities"], ("facility_id", "kind", "name", "unit_id", "evidence")),
         streets=tables["streets"],
+        ground=_texts(tables["ground"], BACKDROP_COLUMNS),
     )
 
 
@@ -260,6 +264,8 @@ def _texts(table: gpd.GeoDataFrame, names: tuple[str, ...]) -> gpd.GeoDataFrame:
 
 def _check_tables(finished: Finished, folder: Path, findings: Findings) -> None:
     """Errors for tables that this program would not have written, whatever their hashes say."""
+    if not set(BACKDROP_COLUMNS) <= set(finished.ground.columns):
+        findings.error("compare.table", str(folder / LAYERS), layer="ground", columns=list(BACKDROP_COLUMNS))
     wanted = {
         "units": ("unit_id", UNIT_COLUMNS),
         "cells": ("origin_id", ("origin_id", "unit_id", "snap_m", *_cell_columns(finished.rules))),

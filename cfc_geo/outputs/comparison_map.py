@@ -47,7 +47,6 @@ def _payload(comparison: Comparison, frame: Frame, lang: str) -> dict[str, Any]:
     cells, sites = _all_cells(comparison), _all_sites(comparison)
     others = [kind for kind in catalog.kinds() if kind in set(sites["kind"]) and kind not in kinds]
     surveyed = set.union(*(set(one.surveyed) for one in _results(comparison)))
-    empty = packed_shapes(np.empty(0, dtype=object), frame)
     title = f"{before.name} → {' · '.join(other.name for other in comparison.after)}"
     return {
         "lang": LANG_TAGS[lang],
@@ -76,14 +75,26 @@ def _payload(comparison: Comparison, frame: Frame, lang: str) -> dict[str, Any]:
         "facilities": _sites(sites, before.units, frame),
         "views": list(_views(comparison, cells, sites, kinds, lang)),
         "entrances": {name: packed_numbers(np.empty(0)) for name in ("facility", "x", "y")},
-        "streets": _streets(before.streets, frame),
-        "backdrop": {theme: {"rows": 0, "areas": empty, "lines": empty} for theme in maps.THEMES},
+        "streets": maps.streets_entry(_all_streets(comparison), frame),
+        "backdrop": maps.backdrop_entry(before.ground, frame),
+        "opening": _opening(comparison),
         "sources": [maps.source_entry(source, lang) for source in shown_sources(before.sources)],
         "edits": [],
         "assumptions": [],
         "warnings": [one.text for one in sentences(comparison, lang)][: maps.SHOWN_WARNINGS],
         "basemap": maps.BASEMAPS["none"] | {"id": "none", "notice": "", "credit": ""},
     }
+
+
+def _opening(comparison: Comparison) -> dict[str, str]:
+    """The kind (or the circle) and the band of which most children gain or lose: what the page shows first."""
+    changes = comparison.changes
+    mine = changes[(changes["after"] == comparison.after[0].name) & (changes["unit_id"] == ALL_UNITS)]
+    moved = (mine["gaining"] + mine["losing"]).fillna(0.0)
+    if not (moved > 0).any():
+        return {}
+    most = mine.loc[moved.idxmax()]
+    return {"kind": str(most["kind"]), "band": str(most["band"])}
 
 
 def _words(lang: str) -> dict[str, str]:
@@ -115,6 +126,16 @@ def _all_sites(comparison: Comparison) -> gpd.GeoDataFrame:
     tables = [one.facilities[columns] for one in _results(comparison)]
     sites = gpd.GeoDataFrame(pd.concat(tables[::-1]), geometry="geometry", crs=comparison.before.rules.crs)
     return sites.assign(place=_places(sites)).drop_duplicates("place").reset_index(drop=True)
+
+
+def _all_streets(comparison: Comparison) -> gpd.GeoDataFrame:
+    """The first result's streets, and the links that others add."""
+    parts = [comparison.before.streets.assign(added=False)]
+    for one in comparison.after:
+        if "added" in one.streets:
+            parts.append(one.streets[one.streets["added"].astype(bool)].assign(added=True))
+    streets = pd.concat([part[["highway", "added", "geometry"]] for part in parts], ignore_index=True)
+    return gpd.GeoDataFrame(streets, geometry="geometry", crs=comparison.before.rules.crs)
 
 
 def _places(sites: gpd.GeoDataFrame) -> list[tuple[str, str, float, float]]:
@@ -157,13 +178,6 @@ def _sites(sites: gpd.GeoDataFrame, units: gpd.GeoDataFrame, frame: Frame) -> di
         "shapes": packed_shapes(shapes[areas], frame),
         "served": {"facility": [], "shapes": packed_shapes(np.empty(0, dtype=object), frame)},
     }
-
-
-def _streets(streets: gpd.GeoDataFrame, frame: Frame) -> dict[str, Any]:
-    lines = maps.geometries(streets)
-    order = near_order(frame.steps(first_points(lines)))
-    lines, classes = lines[order], maps.street_classes(streets["highway"])[order]
-    return {name: packed_shapes(lines[classes == name], frame) for name in ("path", "minor", "major")}
 
 
 # -------------------------------------------------------------------------------------------------------------- views

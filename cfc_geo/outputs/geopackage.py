@@ -19,12 +19,12 @@ from cfc_geo import catalog
 from cfc_geo.inputs.gdal_guard import load_pyogrio
 from cfc_geo.model import Result
 from cfc_geo.outputs.kept import Kept
-from cfc_geo.tables import STREET_COLUMNS, UNIT_COLUMNS, children_column
+from cfc_geo.tables import BACKDROP_COLUMNS, GROUND_THEMES, STREET_COLUMNS, UNIT_COLUMNS, children_column
 
 FIXED_DATE = "2000-01-01T00:00:00.000Z"
 """Stands where GDAL would write the time of writing: equal results have equal bytes."""
 
-KEPT_LAYERS = {"streets"}
+KEPT_LAYERS = {"streets", "ground"}
 """Layers that no figure of a result changes."""
 
 TYPE_NAMES = {
@@ -48,6 +48,7 @@ def layers(result: Result) -> dict[str, gpd.GeoDataFrame]:
         "facilities": result.facilities,
         **areas,
         "streets": _streets_layer(result),
+        "ground": _ground_layer(result),
     }
 
 
@@ -56,6 +57,13 @@ def _streets_layer(result: Result) -> gpd.GeoDataFrame:
     streets = result.study.streets
     edited = [name for name in ("added", "closed") if name in streets]
     return streets[[*STREET_COLUMNS, *edited, "geometry"]]
+
+
+def _ground_layer(result: Result) -> gpd.GeoDataFrame:
+    """Water and green as areas, to see where one is."""
+    backdrop = result.study.backdrop
+    areas = backdrop["theme"].isin(GROUND_THEMES) & (shapely.get_dimensions(backdrop.geometry.to_numpy()) == 2)
+    return backdrop.loc[areas, [*BACKDROP_COLUMNS, "geometry"]].reset_index(drop=True)
 
 
 def units_layer(result: Result) -> gpd.GeoDataFrame:
@@ -87,7 +95,10 @@ def write_geopackage(result: Result, path: Path, lang: str, kept: Kept | None = 
             arrows = {name: _arrow(table, lang) for name, table in tables.items() if name not in KEPT_LAYERS}
             schemas = tuple((name, arrow.schema, kind) for name, (arrow, kind) in arrows.items())
             begun = (kept or Kept())(
-                "geopackage", [result.study.streets], (lang, schemas), lambda: _begin(tables, arrows, path, lang)
+                "geopackage",
+                [result.study.streets, result.study.backdrop],
+                (lang, schemas),
+                lambda: _begin(tables, arrows, path, lang),
             )
             if not path.exists():
                 path.write_bytes(begun)

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -140,7 +141,7 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
     return {
         "lang": LANG_TAGS[lang],
         "words": {key: entry[lang] for key, entry in map_words().items()},
-        "title": plan.map.title or plan.name,
+        "title": " · ".join(dict.fromkeys([plan.map.title or plan.name, *([plan.name] if plan.edits else [])])),
         "place": study.name,
         "approval": plan.map.approval_no,
         "crs": study.crs,
@@ -363,14 +364,19 @@ def _entrances(result: Result, frame: Frame) -> dict[str, Any]:
 
 
 def _streets(result: Result, frame: Frame) -> dict[str, Any]:
-    """Walkable segments by class, neighbours next to one another; those that a scenario closes are left out."""
-    streets = result.study.streets
+    return streets_entry(result.study.streets, frame)
+
+
+def streets_entry(streets: gpd.GeoDataFrame, frame: Frame) -> dict[str, Any]:
+    """Walkable segments by class, neighbours next to one another; of a scenario without those that it closes, and with
+    those that it adds by themselves."""
     if "closed" in streets:
-        streets = streets[~streets["closed"]]
+        streets = streets[~streets["closed"].astype(bool)]
+    added = streets["added"].to_numpy(dtype=bool) if "added" in streets else np.zeros(len(streets), dtype=bool)
     lines = geometries(streets)
     order = near_order(frame.steps(first_points(lines)))
-    lines, classes = lines[order], street_classes(streets["highway"])[order]
-    return {name: packed_shapes(lines[classes == name], frame) for name in ("path", "minor", "major")}
+    lines, classes = lines[order], np.where(added, "added", street_classes(streets["highway"]))[order]
+    return {name: packed_shapes(lines[classes == name], frame) for name in ("path", "minor", "major", "added")}
 
 
 def street_classes(highway: pd.Series) -> np.ndarray:
@@ -383,8 +389,11 @@ def street_classes(highway: pd.Series) -> np.ndarray:
 
 
 def _backdrop(result: Result, frame: Frame) -> dict[str, Any]:
+    return backdrop_entry(result.study.backdrop, frame)
+
+
+def backdrop_entry(backdrop: gpd.GeoDataFrame, frame: Frame) -> dict[str, Any]:
     """Theme → its areas and its lines; points are not drawn."""
-    backdrop = result.study.backdrop
     shapes = geometries(backdrop)
     themes = backdrop["theme"].to_numpy(dtype=object)
     drawn = {}

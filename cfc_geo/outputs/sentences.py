@@ -102,8 +102,7 @@ class _Speaker:
             yield self._say(name, "gain", "gain", values)
         yield from self._by_kind(name, "gain", "gaining", changes)
         yield from self._units(name, "gain", "gain_unit", lowest[lowest["gaining_any"] > 0], {"n": "gaining_any"})
-        for row in changes[(changes["gaining_unknown"] > 0) & (changes["kind"] != CIRCLE)].itertuples():
-            yield self._say(name, "gain", "gain_unsure", {"n": row.gaining_unknown}, shares=None, **self._labels(row))
+        yield from self._by_kind(name, "unsure", "gaining_unknown", changes[changes["kind"] != CIRCLE])
 
     def _losses(self, name: str, whole: pd.Series, changes: pd.DataFrame, lowest: pd.DataFrame) -> Iterator[Sentence]:
         if not whole["losing_any"] > 0:
@@ -139,8 +138,9 @@ class _Speaker:
         if (rest := len(rows) - MOST_UNITS) > 0:
             yield self._say(name, part, "more_units", {"count": rest})
 
-    def _by_kind(self, name: str, part: str, column: str, changes: pd.DataFrame) -> Iterator[Sentence]:
-        """One sentence a kind, with its bands."""
+    def _by_kind(self, name: str, said_of: str, column: str, changes: pd.DataFrame) -> Iterator[Sentence]:
+        """One sentence a kind, with its bands; `said_of`: gain, lose, or unsure, which belongs to the gains."""
+        part = "lose" if said_of == "lose" else "gain"
         for kind, rows in changes[changes[column] > 0].groupby("kind", sort=False):
             values = {f"n_{row.band}": getattr(row, column) for row in rows.itertuples()}
             bands = [
@@ -152,7 +152,7 @@ class _Speaker:
                 for row in rows.itertuples()
             ]
             joined = self._word("list").join(bands)
-            key = f"{part}_{'circle' if kind == CIRCLE else 'kind'}"
+            key = f"{said_of}_{'circle' if kind == CIRCLE else 'kind'}"
             said = self._word("sentence", text=self._word(key, kind=self._kind(str(kind)), bands=joined))
             yield Sentence(name, part, said, values)
 

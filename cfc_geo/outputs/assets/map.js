@@ -371,7 +371,7 @@ var cfc = (function () {
   function paintStreets(ctx, view) {
     paintVeil(ctx, view);
     if (shown.streets) {
-      const { path, minor, major } = shapes.streets, { road, rail } = shapes.backdrop;
+      const { path, minor, major, added } = shapes.streets, { road, rail } = shapes.backdrop;
       const wide = width(view, 9, 1.3, 14), narrow = width(view, 4.5, 0.6, 9);
       const cased = view.zoom >= 15;
       if (view.zoom >= 14) strokeAll(ctx, path, view, view.zoom >= 15 ? COLOURS.path : "rgba(255,255,255,.7)", view.zoom >= 15 ? 0.9 : 0.5);
@@ -389,6 +389,8 @@ var cfc = (function () {
       strokeAll(ctx, rail.lines, view, "#fff", 1.2);
       ctx.setLineDash([]);
       ctx.lineCap = "round";
+      strokeAll(ctx, added, view, "#fff", 6);
+      strokeAll(ctx, added, view, COLOURS.edited, 3);
     }
     if (shown.units) paintUnits(ctx, view);
   }
@@ -766,6 +768,9 @@ var cfc = (function () {
     if (shown.facilities && data.facilities.edited.some((edited, facility) => edited && visibleFacility(facility))) {
       entries.push(["edited", words.edited]);
     }
+    if (shown.streets && shapes.streets.added.count) {
+      entries.push(["added", words.added]);
+    }
     for (const mark of [2, 3, 4]) {
       if (kind.some((id, facility) => markOf(facility) === mark && visibleFacility(facility))) entries.push(["mark mark-" + mark, words["mark_" + mark]]);
     }
@@ -817,6 +822,10 @@ var cfc = (function () {
     $("kind").addEventListener("change", () => choose($("kind").value, choice.band));
     choice.kind = "circle";
     choice.band = defaultBand("circle");
+    if (data.opening && data.opening.kind) {
+      choice.band = data.opening.band;
+      return data.opening.kind;
+    }
     const { children, unknown } = (views[0] ? views[0].figures : figures).of(figures.all);
     return children && unknown <= children / 2 ? "circle" : measured.find(listed) || options[0].value;
   }
