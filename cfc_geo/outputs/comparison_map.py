@@ -130,10 +130,8 @@ def _all_sites(comparison: Comparison) -> gpd.GeoDataFrame:
 
 def _all_streets(comparison: Comparison) -> gpd.GeoDataFrame:
     """The first result's streets, and the links that others add."""
-    parts = [comparison.before.streets.assign(added=False)]
-    for one in comparison.after:
-        if "added" in one.streets:
-            parts.append(one.streets[one.streets["added"].astype(bool)].assign(added=True))
+    new = [one.streets[one.streets["added"].astype(bool)] for one in comparison.after if "added" in one.streets]
+    parts = [comparison.before.streets.assign(added=False), *(part.assign(added=True) for part in new)]
     streets = pd.concat([part[["highway", "added", "geometry"]] for part in parts], ignore_index=True)
     return gpd.GeoDataFrame(streets, geometry="geometry", crs=comparison.before.rules.crs)
 
