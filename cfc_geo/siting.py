@@ -32,10 +32,6 @@ from cfc_geo.tables import COVERED, SITE_COLUMNS, children_column
 
 FAR_OBJECTIVES = ("p-median", "p-center")
 """Objectives that look beyond the limit."""
-BY_COVER = ("cover", "equity")
-"""Objectives that ask of a site only whom it covers."""
-SAME_CHILDREN = 1e-6
-"""Promised and measured children may differ by so much, for sums of fractions round."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +119,6 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
         )
         if not found:
             raise SolveError(_why_not(plan, ask, problem, study))
-        if ask.objective in BY_COVER:
-            found = _distinct([without_idle(problem, answer) for answer in found])
         placed_before = _placed_before(problem, ask)
     with clock("front"):
         front = pareto_front(problem, time_limit_s=ask.time_limit_s, gap=ask.gap) if ask.front else []
@@ -348,27 +342,6 @@ def site_edit(ask: Ask, candidate: pd.Series) -> dict[str, object]:
         add["capacity"] = capacity
     cost = ask.cost if np.isnan(candidate["cost"]) else float(candidate["cost"])
     return {"add": add, **({} if cost is None else {"cost": cost})}
-
-
-def without_idle(problem: SitingProblem, answer: SitingAnswer) -> SitingAnswer:
-    """The answer without sites that cover nobody whom the others do not; the dearest goes first, required ones stay.
-
-    Whom the answer covers, and with it the objective of `BY_COVER`, is the same.
-    """
-    kept, children = answer.opened.tolist(), problem.children > 0
-    covered = is_covered(problem, mask(problem, answer.opened)) & children
-    for site in sorted(kept, key=lambda site: (-problem.cost[site], -site)):
-        fewer = [other for other in kept if other != site]
-        same = is_covered(problem, mask(problem, np.array(fewer, dtype=np.int64))) & children
-        if not problem.required[site] and (same == covered).all():
-            kept = fewer
-    opened = np.array(kept, dtype=np.int64)
-    served_by = np.where(np.isin(answer.served_by, np.setdiff1d(answer.opened, opened)), -1, answer.served_by)
-    return replace(answer, opened=opened, cost=float(problem.cost[opened].sum()), served_by=served_by)
-
-
-def _distinct(answers: list[SitingAnswer]) -> list[SitingAnswer]:
-    return list({tuple(answer.opened.tolist()): answer for answer in reversed(answers)}.values())[::-1]
 
 
 def _placed_before(problem: SitingProblem, ask: Ask) -> float | None:
