@@ -32,6 +32,8 @@ from cfc_geo.tables import COVERED, SITE_COLUMNS, children_column
 
 FAR_OBJECTIVES = ("p-median", "p-center")
 """Objectives that look beyond the limit."""
+LOOK_FARTHER = 3.0
+"""Where nothing does what is asked, a longer limit that would is looked for up to so many limits."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
             problem, ask.objective, max(ask.alternatives, 1), time_limit_s=ask.time_limit_s, gap=ask.gap
         )
         if not found:
-            raise SolveError(_why_not(plan, ask, problem, study))
+            farther = state_problem(plan, ask, study, steps.network, candidates, Findings(), farther=True)
+            raise SolveError(_why_not(plan, ask, farther, study))
         placed_before = _placed_before(problem, ask)
     with clock("front"):
         front = pareto_front(problem, time_limit_s=ask.time_limit_s, gap=ask.gap) if ask.front else []
@@ -176,9 +179,19 @@ def bands_of(ask: Ask, study: Study) -> tuple[str, ...]:
 
 
 def state_problem(
-    plan: Plan, ask: Ask, study: Study, network: Network, candidates: gpd.GeoDataFrame, findings: Findings
+    plan: Plan,
+    ask: Ask,
+    study: Study,
+    network: Network,
+    candidates: gpd.GeoDataFrame,
+    findings: Findings,
+    *,
+    farther: bool = False,
 ) -> SitingProblem:
-    """The siting problem: cells with children as demand; the kind's facilities, which stay, and candidates as sites."""
+    """The siting problem: cells with children as demand; the kind's facilities, which stay, and candidates as sites.
+
+    `farther`: with pairs beyond the limit, to tell which limit would do.
+    """
     limit_m = plan.resolved_norms()[ask.kind].limit_m
     mine = study.facilities[study.facilities["kind"] == ask.kind]
     ids = [*mine["facility_id"], *candidates["candidate_id"]]
@@ -187,6 +200,8 @@ def state_problem(
     entrances = gpd.GeoDataFrame(pd.concat([doors, new], ignore_index=True), crs=study.crs)
     attached = attach(network, study.origins, entrances, limit_m=plan.walk.snap_limit_m)
     horizon_m = max(limit_m, ask.horizon_m if ask.objective in FAR_OBJECTIVES else 0.0)
+    if farther:
+        horizon_m = max(horizon_m, LOOK_FARTHER * limit_m)
     costs = travel_costs(network, attached, pd.DataFrame({"facility_id": ids}), horizon_m=horizon_m)
     existing = np.arange(len(ids)) < len(mine)
     detached = np.isin(ids, costs.detached)
@@ -217,14 +232,16 @@ def state_problem(
 
 
 def _candidates(plan: Plan, ask: Ask, study: Study, findings: Findings) -> gpd.GeoDataFrame:
+    touched = {name for edit in plan.edits for of, name in edit.targets() if of == "facility"}
+    taken = touched | set(study.facilities["facility_id"]) | set(study.merged)
     if ask.candidates is None:
-        found = grid_candidates(study, ask.grid_m, findings)
+        found = grid_candidates(study, ask.grid_m, taken, findings)
     else:
         file = Path(ask.candidates.file)
         if reach.is_address(ask.candidates.file):
             findings.error("read.not_a_path", ask.candidates.file)
             raise PlanError(findings)
-        found = read_candidates(ask.candidates, file, study, study_area(plan, study.units), findings)
+        found = read_candidates(ask.candidates, file, study, study_area(plan, study.units), taken, findings)
     if found.empty and not findings.errors:
         findings.error("candidates.none", ask.candidates.file if ask.candidates else "")
     return found
@@ -435,7 +452,7 @@ def _why_not(plan: Plan, ask: Ask, problem: SitingProblem, study: Study) -> Find
         findings.error("site.required_many", file, count=why.required_count, sites=ask.sites)
     if ask.budget is not None and why.required_cost > ask.budget:
         findings.error("site.required_dear", file, cost=why.required_cost, budget=ask.budget)
-    if ask.objective not in FAR_OBJECTIVES:
+    if ask.objective not in FAR_OBJECTIVES or ask.cover_share is not None:
         _tell_unreached(why, problem, study, file, findings)
     _tell_least(why, ask, file, findings)
     if not findings.errors:
@@ -469,4 +486,4 @@ def _tell_least(why: Explanation, ask: Ask, file: str, findings: Findings) -> No
     if ask.budget is not None and np.isfinite(why.least_cost):
         findings.error("site.least_cost", file, budget=ask.budget, least=why.least_cost)
     if np.isfinite(why.least_limit_m):
-        findings.error("site.least_limit", file, least_m=why.least_limit_m)
+        findings.error("site.least_limit", file, least_m=float(np.ceil(why.least_limit_m * 10) / 10))
