@@ -107,7 +107,7 @@ def solve(program: Program, *, start: tuple[np.ndarray, np.ndarray] | None, dead
     if start is not None:
         columns, values = start
         highs.setSolution(len(columns), columns.astype(np.int32), values.astype(float))
-    _run(highs)
+    run_in_thread(highs)
     outcome = _outcome(highspy, highs, mixed=bool(program.whole.any()))
     stated = highs.getInfo().objective_function_value
     if start is not None and outcome.x is not None and not np.isclose(program.cost @ outcome.x, stated, rtol=1e-7):
@@ -116,7 +116,7 @@ def solve(program: Program, *, start: tuple[np.ndarray, np.ndarray] | None, dead
     return outcome
 
 
-def _run(highs: Any) -> None:
+def run_in_thread(highs: Any) -> None:
     """Run in a thread of its own: HiGHS does not listen to Ctrl-C, and Python only hears it between two calls. Whoever
     is interrupted leaves at once; the thread goes on until its time is over, or the process ends."""
     done = threading.Event()
