@@ -219,7 +219,7 @@ def state_problem(
         forbidden=np.concatenate([np.zeros(len(mine), dtype=bool), candidates["forbidden"].to_numpy(dtype=bool)])
         | (detached & ~existing),
         cost=np.concatenate([np.zeros(len(mine)), _costs(ask, candidates, findings)]),
-        capacity=_capacities(ask, mine, candidates, findings),
+        capacity=_capacities(plan, ask, mine, candidates, findings),
         apart=_too_near(study, candidates, ask.apart_m, len(mine), mine),
         demand=costs.pairs["origin_id"].cat.codes.to_numpy().astype(np.int64),
         site=costs.pairs["facility_id"].cat.codes.to_numpy().astype(np.int64),
@@ -311,8 +311,10 @@ def _costs(ask: Ask, candidates: gpd.GeoDataFrame, findings: Findings) -> np.nda
     return known
 
 
-def _capacities(ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, findings: Findings) -> np.ndarray:
-    """Places; infinite where the question is not about places."""
+def _capacities(
+    plan: Plan, ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, findings: Findings
+) -> np.ndarray:
+    """Children for whom there are places, places ÷ participation; infinite where the question is not about places."""
     if ask.objective != "cover-capacitated":
         return np.full(len(mine) + len(candidates), np.inf)
     if (lacking := mine.loc[mine["capacity"].isna(), "facility_id"]).any():
@@ -320,7 +322,10 @@ def _capacities(ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, 
     new = candidates["capacity"].fillna(np.nan if ask.capacity is None else ask.capacity)
     if (lacking := candidates.loc[new.isna(), "candidate_id"]).any():
         findings.error("site.capacity_of_new", "", ids=sorted(lacking)[:8], count=len(lacking))
-    return np.concatenate([mine["capacity"].to_numpy(dtype=float), new.to_numpy(dtype=float)])
+    if ask.bands and (others := [band for band in catalog.kinds()[ask.kind].bands if band not in ask.bands]):
+        findings.warning("site.places_of_others", "", bands=others)
+    places = np.concatenate([mine["capacity"].to_numpy(dtype=float), new.to_numpy(dtype=float)])
+    return places / plan.access.participation.get(ask.kind, 1.0)
 
 
 def _too_near(

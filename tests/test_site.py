@@ -185,6 +185,16 @@ def test_places_count_where_they_are_asked_for(tmp_path: Path, capsys: pytest.Ca
     assert found["answer"]["objective"] == had + 5
 
 
+def test_children_who_take_part_of_a_place_leave_the_rest(tmp_path: Path) -> None:
+    candidates(tmp_path)
+    write_toy(tmp_path, PLAN + '[access]\nparticipation = { kindergarten = 0.5 }\nwhy = "半日制"\n')
+    assert listed(tmp_path, "--sites", "1", "--objective", "cover-capacitated", "--capacity", "5") == 0
+    folder = tmp_path / "out/toy.site-kindergarten"
+    found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert found["children_with_a_place"]["after"] - found["children_with_a_place"]["before"] == 10
+    assert "半日制" in (folder / "summary.md").read_text(encoding="utf-8")
+
+
 # --------------------------------------------------------------------------------------------------- what it refuses
 
 

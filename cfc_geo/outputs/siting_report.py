@@ -254,6 +254,8 @@ def _assumptions(siting: Siting, lang: str) -> list[str]:
     if not _costs_known(siting):
         some = siting.candidates["cost"].notna().any()
         said.append(_say("rests.costs_unused" if some else "rests.costs_equal", lang))
+    if (share := siting.plan.access.participation.get(ask.kind, 1.0)) != 1 and ask.objective == "cover-capacitated":
+        said.append(_say("rests.participation", lang, share=f"{share:g}", why=_plain(siting.plan.access.why)))
     if ask.objective != "cover-capacitated":
         said.append(_say("rests.no_capacity", lang))
     if ask.limit_m is not None:
