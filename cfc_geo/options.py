@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cfc_geo import catalog
-from cfc_geo.edits import MOST_COST, MOST_PLACES
 
 if TYPE_CHECKING:
     from cfc_geo.siting import Ask
 
+MOST_PLACES, MOST_COST = 1_000_000, 1e12
+"""As in `edits`, which would load heavy modules for every --help; a test holds them to it."""
 DATUM = re.compile(r"wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6}")
 
 

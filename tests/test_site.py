@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import shapely
 
+from cfc_geo import edits, options
 from cfc_geo.cli import main
 from cfc_geo.plan import load_plan
 from cfc_geo.run import run_plan
@@ -355,3 +356,7 @@ def test_candidates_far_from_streets_are_told(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "toy.toml").write_text(PLAN + snap, encoding="utf-8")
     assert listed(tmp_path, "--sites", "1") == 0
     assert "cannot be chosen: b" in capsys.readouterr().err
+
+
+def test_options_ask_for_no_more_than_an_edit_may_say() -> None:
+    assert (options.MOST_PLACES, options.MOST_COST) == (edits.MOST_PLACES, edits.MOST_COST)
