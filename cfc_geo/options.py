@@ -13,6 +13,8 @@ from cfc_geo import catalog
 if TYPE_CHECKING:
     from cfc_geo.siting import Ask
 
+MOST_PLACES, MOST_COST = 1_000_000, 1e12
+"""As in `edits`, which would load heavy modules for every --help; a test holds them to it."""
 DATUM = re.compile(r"wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6}")
 
 
@@ -106,8 +108,8 @@ def site_options(say: Callable[[str], str]) -> list[click.Parameter]:
         option("datum", "DATUM"),
         option("layer", "NAME"),
         option("grid", "M", click.FloatRange(20, 5_000), 200.0),
-        option("capacity", "N", above_zero),
-        option("cost", "C", above_zero),
+        option("capacity", "N", click.FloatRange(0, MOST_PLACES, min_open=True)),
+        option("cost", "C", click.FloatRange(0, MOST_COST, min_open=True)),
         option("apart", "M", click.FloatRange(0, 10_000), 0.0),
         option("limit", "M", click.FloatRange(0, 5_000, min_open=True)),
         option("horizon", "M", click.FloatRange(0, 30_000, min_open=True), 5_000.0),

@@ -32,10 +32,8 @@ from cfc_geo.tables import COVERED, SITE_COLUMNS, children_column
 
 FAR_OBJECTIVES = ("p-median", "p-center")
 """Objectives that look beyond the limit."""
-BY_COVER = ("cover", "equity")
-"""Objectives that ask of a site only whom it covers."""
-SAME_CHILDREN = 1e-6
-"""Promised and measured children may differ by so much, for sums of fractions round."""
+LOOK_FARTHER = 3.0
+"""Where nothing does what is asked, a longer limit that would is looked for up to so many limits."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +120,8 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
             problem, ask.objective, max(ask.alternatives, 1), time_limit_s=ask.time_limit_s, gap=ask.gap
         )
         if not found:
-            raise SolveError(_why_not(plan, ask, problem, study))
-        if ask.objective in BY_COVER:
-            found = _distinct([without_idle(problem, answer) for answer in found])
+            farther = state_problem(plan, ask, study, steps.network, candidates, Findings(), farther=True)
+            raise SolveError(_why_not(plan, ask, farther, study))
         placed_before = _placed_before(problem, ask)
     with clock("front"):
         front = pareto_front(problem, time_limit_s=ask.time_limit_s, gap=ask.gap) if ask.front else []
@@ -182,9 +179,19 @@ def bands_of(ask: Ask, study: Study) -> tuple[str, ...]:
 
 
 def state_problem(
-    plan: Plan, ask: Ask, study: Study, network: Network, candidates: gpd.GeoDataFrame, findings: Findings
+    plan: Plan,
+    ask: Ask,
+    study: Study,
+    network: Network,
+    candidates: gpd.GeoDataFrame,
+    findings: Findings,
+    *,
+    farther: bool = False,
 ) -> SitingProblem:
-    """The siting problem: cells with children as demand; the kind's facilities, which stay, and candidates as sites."""
+    """The siting problem: cells with children as demand; the kind's facilities, which stay, and candidates as sites.
+
+    `farther`: with pairs beyond the limit, to tell which limit would do.
+    """
     limit_m = plan.resolved_norms()[ask.kind].limit_m
     mine = study.facilities[study.facilities["kind"] == ask.kind]
     ids = [*mine["facility_id"], *candidates["candidate_id"]]
@@ -193,6 +200,8 @@ def state_problem(
     entrances = gpd.GeoDataFrame(pd.concat([doors, new], ignore_index=True), crs=study.crs)
     attached = attach(network, study.origins, entrances, limit_m=plan.walk.snap_limit_m)
     horizon_m = max(limit_m, ask.horizon_m if ask.objective in FAR_OBJECTIVES else 0.0)
+    if farther:
+        horizon_m = max(horizon_m, LOOK_FARTHER * limit_m)
     costs = travel_costs(network, attached, pd.DataFrame({"facility_id": ids}), horizon_m=horizon_m)
     existing = np.arange(len(ids)) < len(mine)
     detached = np.isin(ids, costs.detached)
@@ -200,6 +209,11 @@ def state_problem(
     if (lost := required & detached).any():
         lost_ids = np.array(ids, dtype=object)[lost].tolist()
         findings.error("candidates.no_street", "", ids=lost_ids[:8], limit_m=plan.walk.snap_limit_m)
+    off = detached & ~existing & ~required
+    if ask.candidates is not None and off.any():
+        far_ids = np.array(ids, dtype=object)[off].tolist()
+        told = {"ids": far_ids[:8], "count": len(far_ids), "limit_m": plan.walk.snap_limit_m}
+        findings.warning("candidates.off_street", ask.candidates.file, **told)
     children, weight = _children(plan, ask, study, findings)
     return SitingProblem(
         children=children,
@@ -210,7 +224,7 @@ def state_problem(
         forbidden=np.concatenate([np.zeros(len(mine), dtype=bool), candidates["forbidden"].to_numpy(dtype=bool)])
         | (detached & ~existing),
         cost=np.concatenate([np.zeros(len(mine)), _costs(ask, candidates, findings)]),
-        capacity=_capacities(ask, mine, candidates, findings),
+        capacity=_capacities(plan, ask, mine, candidates, findings),
         apart=_too_near(study, candidates, ask.apart_m, len(mine), mine),
         demand=costs.pairs["origin_id"].cat.codes.to_numpy().astype(np.int64),
         site=costs.pairs["facility_id"].cat.codes.to_numpy().astype(np.int64),
@@ -223,14 +237,16 @@ def state_problem(
 
 
 def _candidates(plan: Plan, ask: Ask, study: Study, findings: Findings) -> gpd.GeoDataFrame:
+    touched = {name for edit in plan.edits for of, name in edit.targets() if of == "facility"}
+    taken = touched | set(study.facilities["facility_id"]) | set(study.merged)
     if ask.candidates is None:
-        found = grid_candidates(study, ask.grid_m, findings)
+        found = grid_candidates(study, ask.grid_m, taken, findings)
     else:
         file = Path(ask.candidates.file)
         if reach.is_address(ask.candidates.file):
             findings.error("read.not_a_path", ask.candidates.file)
             raise PlanError(findings)
-        found = read_candidates(ask.candidates, file, study, study_area(plan, study.units), findings)
+        found = read_candidates(ask.candidates, file, study, study_area(plan, study.units), taken, findings)
     if found.empty and not findings.errors:
         findings.error("candidates.none", ask.candidates.file if ask.candidates else "")
     return found
@@ -300,8 +316,10 @@ def _costs(ask: Ask, candidates: gpd.GeoDataFrame, findings: Findings) -> np.nda
     return known
 
 
-def _capacities(ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, findings: Findings) -> np.ndarray:
-    """Places; infinite where the question is not about places."""
+def _capacities(
+    plan: Plan, ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, findings: Findings
+) -> np.ndarray:
+    """Children for whom there are places, places ÷ participation; infinite where the question is not about places."""
     if ask.objective != "cover-capacitated":
         return np.full(len(mine) + len(candidates), np.inf)
     if (lacking := mine.loc[mine["capacity"].isna(), "facility_id"]).any():
@@ -309,7 +327,10 @@ def _capacities(ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, 
     new = candidates["capacity"].fillna(np.nan if ask.capacity is None else ask.capacity)
     if (lacking := candidates.loc[new.isna(), "candidate_id"]).any():
         findings.error("site.capacity_of_new", "", ids=sorted(lacking)[:8], count=len(lacking))
-    return np.concatenate([mine["capacity"].to_numpy(dtype=float), new.to_numpy(dtype=float)])
+    if ask.bands and (others := [band for band in catalog.kinds()[ask.kind].bands if band not in ask.bands]):
+        findings.warning("site.places_of_others", "", bands=others)
+    places = np.concatenate([mine["capacity"].to_numpy(dtype=float), new.to_numpy(dtype=float)])
+    return places / plan.access.participation.get(ask.kind, 1.0)
 
 
 def _too_near(
@@ -348,27 +369,6 @@ def site_edit(ask: Ask, candidate: pd.Series) -> dict[str, object]:
         add["capacity"] = capacity
     cost = ask.cost if np.isnan(candidate["cost"]) else float(candidate["cost"])
     return {"add": add, **({} if cost is None else {"cost": cost})}
-
-
-def without_idle(problem: SitingProblem, answer: SitingAnswer) -> SitingAnswer:
-    """The answer without sites that cover nobody whom the others do not; the dearest goes first, required ones stay.
-
-    Whom the answer covers, and with it the objective of `BY_COVER`, is the same.
-    """
-    kept, children = answer.opened.tolist(), problem.children > 0
-    covered = is_covered(problem, mask(problem, answer.opened)) & children
-    for site in sorted(kept, key=lambda site: (-problem.cost[site], -site)):
-        fewer = [other for other in kept if other != site]
-        same = is_covered(problem, mask(problem, np.array(fewer, dtype=np.int64))) & children
-        if not problem.required[site] and (same == covered).all():
-            kept = fewer
-    opened = np.array(kept, dtype=np.int64)
-    served_by = np.where(np.isin(answer.served_by, np.setdiff1d(answer.opened, opened)), -1, answer.served_by)
-    return replace(answer, opened=opened, cost=float(problem.cost[opened].sum()), served_by=served_by)
-
-
-def _distinct(answers: list[SitingAnswer]) -> list[SitingAnswer]:
-    return list({tuple(answer.opened.tolist()): answer for answer in reversed(answers)}.values())[::-1]
 
 
 def _placed_before(problem: SitingProblem, ask: Ask) -> float | None:
@@ -462,7 +462,7 @@ def _why_not(plan: Plan, ask: Ask, problem: SitingProblem, study: Study) -> Find
         findings.error("site.required_many", file, count=why.required_count, sites=ask.sites)
     if ask.budget is not None and why.required_cost > ask.budget:
         findings.error("site.required_dear", file, cost=why.required_cost, budget=ask.budget)
-    if ask.objective not in FAR_OBJECTIVES:
+    if ask.objective not in FAR_OBJECTIVES or ask.cover_share is not None:
         _tell_unreached(why, problem, study, file, findings)
     _tell_least(why, ask, file, findings)
     if not findings.errors:
@@ -496,4 +496,4 @@ def _tell_least(why: Explanation, ask: Ask, file: str, findings: Findings) -> No
     if ask.budget is not None and np.isfinite(why.least_cost):
         findings.error("site.least_cost", file, budget=ask.budget, least=why.least_cost)
     if np.isfinite(why.least_limit_m):
-        findings.error("site.least_limit", file, least_m=why.least_limit_m)
+        findings.error("site.least_limit", file, least_m=float(np.ceil(why.least_limit_m * 10) / 10))
