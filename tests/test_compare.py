@@ -24,7 +24,9 @@ from cfc_geo.errors import DataError
 from cfc_geo.inputs.comparable import check_comparable
 from cfc_geo.inputs.results import read_result
 from cfc_geo.model import Comparison, Cost, Finished
+from cfc_geo.outputs.comparison import folder_name
 from cfc_geo.outputs.comparison_map import draw_comparison
+from cfc_geo.outputs.folder import check_comparison_folder
 from cfc_geo.outputs.sentences import count, sentences, sentences_markdown, sentences_page, share
 from cfc_geo.questions.compare import compare
 from cfc_geo.tables import ALL_BANDS, ALL_UNITS, CIRCLE, STATUSES
@@ -199,6 +201,30 @@ def test_children_of_a_new_estate_arrive_and_do_not_gain(before: Finished) -> No
     assert row["unchanged"] == 126
     texts = " ".join(one.text for one in sentences(compare(before, (other,)), "en"))
     assert "none of them counts as gaining" in texts and "There were 315 children before" in texts
+
+
+def test_an_estate_on_another_plot_is_not_the_same_estate(before: Finished) -> None:
+    plots = [
+        before.cells.iloc[[0]].assign(origin_id="estate", geometry=shapely.Point(x, 3_100_000))
+        for x in (500_000, 500_300)
+    ]
+    grown = tuple(
+        replace(before, name=name, edited=True, cells=gpd.GeoDataFrame(pd.concat([before.cells, plot])))
+        for name, plot in zip(("west", "east"), plots, strict=True)
+    )
+    for first, others in ((grown[0], grown[1:]), (before, grown)):
+        with pytest.raises(DataError) as raised:
+            check_comparable(first, others)
+        assert codes(raised.value) == ["compare.cells_elsewhere"] and "estate" in str(raised.value)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_folders_of_long_names_are_short_and_each_its_own(count: int) -> None:
+    names = [f"{'情景' * 33}{number}" for number in range(count)]
+    name = folder_name(names)
+    assert name != folder_name(names[::-1]) and len(name.encode()) <= 200
+    assert name.startswith("情景情景") and check_comparison_folder(name, Path("out")) == Path("out") / name
+    assert folder_name(["a", "b", "c"]) == "a--b--c"
 
 
 @pytest.mark.parametrize(

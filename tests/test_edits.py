@@ -168,6 +168,18 @@ def test_a_moved_facility_keeps_what_it_is_and_leaves_its_doors(tmp_path: Path) 
     assert position[3] == f"{lon:.6f}, {lat:.6f}"
 
 
+def test_other_ways_in_are_told_where_the_facility_and_their_number_stay(tmp_path: Path) -> None:
+    lon, lat = lonlat(200, 0)
+    _, after = edited(tmp_path, f'move = {{ facility = "K", {at(100, 0)}, entrances = [[{lon:.9f}, {lat:.9f}]] }}')
+    assert told(after) == [("K", "entrance", "{:.6f}, {:.6f}".format(*lonlat(100, 0)), f"{lon:.6f}, {lat:.6f}")]
+    assert not [finding for finding in after.findings if finding.code == "edit.nothing_changes"]
+
+
+def test_no_gate_leads_into_what_another_edit_closes(tmp_path: Path) -> None:
+    found = faults(tmp_path, 'close = { facility = "K" }', f'open_gate = {{ id = "g", facility = "K", {at(100, 0)} }}')
+    assert set(found) == {"gate.closed_facility"} and found["gate.closed_facility"].values["other"] == 1
+
+
 def test_a_table_that_no_edit_changes_is_the_same_object(tmp_path: Path) -> None:
     base, after = edited(tmp_path, 'resize = { facility = "K", capacity = 120 }')
     same = {field.name for field in fields(Study) if getattr(after, field.name) is getattr(base, field.name)}
