@@ -218,6 +218,25 @@ def test_an_estate_on_another_plot_is_not_the_same_estate(before: Finished) -> N
         assert codes(raised.value) == ["compare.cells_elsewhere"] and "estate" in str(raised.value)
 
 
+def test_a_site_that_loses_its_last_place_is_crowded(before: Finished) -> None:
+    table = before.facilities
+    gone = table.assign(
+        capacity=table["capacity"].mask(table["facility_id"] == "K", 0.0),
+        crowding=table["crowding"].mask(table["facility_id"] == "K"),
+        overflow_children=table["overflow_children"].mask(table["facility_id"] == "K", 16.0),
+        assigned_children=table["assigned_children"].mask(table["facility_id"] == "K", 16.0),
+    )
+    full = before.facilities.assign(crowding=table["crowding"].mask(table["facility_id"] == "K", 0.5))
+    other = replace(before, name="gone", facilities=gone)
+    compared = compare(replace(before, facilities=full), (other,))
+    assert compared.facilities.set_index("facility_id")["crowded"]["K"] == "newly"
+    assert compared.summary["newly_crowded"].iloc[0] == 1
+    texts = [one.text for one in sentences(compared, "zh") if one.part == "crowding"]
+    assert any("16 名儿童，容量 0" in text for text in texts)
+    back = compare(other, (replace(before, name="back", facilities=full),))
+    assert back.facilities.set_index("facility_id")["crowded"]["K"] == "relieved"
+
+
 @pytest.mark.parametrize("count", [2, 4])
 def test_folders_of_long_names_are_short_and_each_its_own(count: int) -> None:
     names = [f"{'情景' * 33}{number}" for number in range(count)]
@@ -236,6 +255,8 @@ def test_folders_of_long_names_are_short_and_each_its_own(count: int) -> None:
         (Cost(), Cost(), (np.nan, "none", np.nan)),
         (Cost(0.0, "万元"), Cost(19.0, "万元"), (19.0, "all", 1.0)),
         (Cost(100.0, "万元"), Cost(19.0, "万元"), (-81.0, "all", np.nan)),
+        (Cost(100.0, "万元"), Cost(19.0, "万元", partly=True), (np.nan, "none", np.nan)),
+        (Cost(), Cost(0.0, "万元", partly=True), (np.nan, "none", np.nan)),
         (Cost(100.0, "EUR"), Cost(190.0, "万元"), (np.nan, "none", np.nan)),
         (Cost(100.0, "万元", partly=True), Cost(190.0, "万元"), (np.nan, "none", np.nan)),
     ],
