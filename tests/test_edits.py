@@ -412,6 +412,17 @@ def test_an_edit_of_wrong_form_is_a_fault_of_the_plan(tmp_path: Path, edit: str,
     assert {finding.code for finding in raised.value.findings} == {code}
 
 
+@pytest.mark.parametrize(
+    ("word", "kind"), [("幼儿园", "kindergarten"), ("Playgrounds", "playground"), ("parc", "park")]
+)
+def test_a_kind_called_by_its_name_is_told_its_id(tmp_path: Path, word: str, kind: str) -> None:
+    with pytest.raises(PlanError) as raised:
+        load_plan(scenario(tmp_path, f'add = {{ id = "n", kind = "{word}", {at(10, 0)} }}'))
+    assert [(finding.code, finding.values["near"]) for finding in raised.value.findings] == [
+        ("plan.unknown_kind", kind)
+    ]
+
+
 def test_what_a_base_edits_a_scenario_may_not_edit_again(tmp_path: Path) -> None:
     scenario(tmp_path, 'close = { facility = "K" }', name="first.toml")
     second = scenario(tmp_path, 'resize = { facility = "K", capacity = 5 }', name="second.toml")
