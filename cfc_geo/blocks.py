@@ -21,8 +21,10 @@ def repeated(words: list[str]) -> list[str]:
 
 def _known_kind(kind: str) -> str:
     if kind not in catalog.kinds():
-        near = difflib.get_close_matches(kind, catalog.kinds(), n=1, cutoff=0.0)
-        raise fault("unknown_kind", kind=kind, near=near[0])
+        named = {catalog.kind_name(of_id, lang): of_id for of_id in catalog.kinds() for lang in catalog.LANGUAGES}
+        named |= {of_id: of_id for of_id in catalog.kinds()}
+        near = difflib.get_close_matches(kind, named, n=1, cutoff=0.0)
+        raise fault("unknown_kind", kind=kind, near=named[near[0]])
     return kind
 
 
