@@ -26,7 +26,7 @@ from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_
 if TYPE_CHECKING:
     from cfc_geo.model import Comparison, Result
     from cfc_geo.plan import Plan
-    from cfc_geo.siting import Siting
+    from cfc_geo.siting.find import Siting
 
 COMMAND = "cfc-geo"
 VERBS = ("run", "compare", "site", "check", "datum", "new", "fetch")
@@ -188,7 +188,7 @@ def site(plan: Path, out: Path, allow: tuple[Path, ...], write: Path | None, lan
     from cfc_geo.outputs.scenario_file import check_scenario_file, write_scenario
     from cfc_geo.outputs.siting_report import check_site_folder, write_siting
     from cfc_geo.plan import load_plan
-    from cfc_geo.siting import find_sites
+    from cfc_geo.siting.find import find_sites
 
     ask = ask_of(given, lang)
     loaded = load_plan(plan, allow)

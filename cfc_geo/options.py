@@ -11,7 +11,7 @@ import click
 from cfc_geo import catalog
 
 if TYPE_CHECKING:
-    from cfc_geo.siting import Ask
+    from cfc_geo.siting.ask import Ask
 
 DATUM = re.compile(r"wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6}")
 
@@ -126,7 +126,7 @@ OBJECTIVES = ("cover", "cover-capacitated", "p-median", "p-center", "set-cover",
 def ask_of(given: dict[str, Any], lang: str) -> "Ask":
     """What `cfc-geo site` is asked. Raises `click.UsageError` for what makes no sense, whatever the plan."""
     from cfc_geo.inputs.candidates import CandidateFile
-    from cfc_geo.siting import Ask
+    from cfc_geo.siting.ask import Ask
 
     def refuse(key: str, **values: Any) -> None:
         raise click.UsageError(catalog.word(f"cli.site.{key}", lang, **values))

@@ -14,7 +14,8 @@ import shapely
 from cfc_geo.cli import main
 from cfc_geo.plan import load_plan
 from cfc_geo.run import run_plan
-from cfc_geo.siting import Ask, find_sites
+from cfc_geo.siting.ask import Ask
+from cfc_geo.siting.find import find_sites
 from tests.toyplan import CHILDREN, PLAN, lonlat, write_csv, write_toy
 
 ROOT = Path(__file__).parents[1]

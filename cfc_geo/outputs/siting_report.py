@@ -17,7 +17,8 @@ from cfc_geo.questions.siting.choose import mask
 from cfc_geo.questions.siting.front import FrontPoint
 from cfc_geo.questions.siting.objectives import is_covered
 from cfc_geo.questions.siting.problem import SitingAnswer
-from cfc_geo.siting import Siting, bands_of
+from cfc_geo.siting.ask import bands_of
+from cfc_geo.siting.find import Siting
 from cfc_geo.tables import ALL_UNITS, ALTERNATIVE_COLUMNS, FRONT_COLUMNS, GAIN_COLUMNS, SITE_COLUMNS
 
 SHOWN_UNITS = 6
