@@ -4,12 +4,10 @@ Exit codes: 0 fine, 1 a fault in plan or data, 2 wrong usage, 130 interrupted. H
 verbs, so that help answers at once.
 """
 
-import difflib
 import gc
 import io
 import locale
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,13 +20,13 @@ import click
 from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
 from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_options, site_options
+from cfc_geo.spoken import COMMAND, Group, Verb, usage_text
 
 if TYPE_CHECKING:
     from cfc_geo.model import Comparison, Result
     from cfc_geo.plan import Plan
     from cfc_geo.siting.find import Siting
 
-COMMAND = "cfc-geo"
 VERBS = ("run", "compare", "site", "check", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
@@ -48,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error.ctx.get_help() if error.ctx else "", file=sys.stderr)
         return WRONG_USAGE
     except click.UsageError as error:
-        print(_usage_text(error, lang), file=sys.stderr)
+        print(usage_text(error, lang), file=sys.stderr)
         return WRONG_USAGE
     except (KeyboardInterrupt, click.Abort):
         print("\n" + catalog.word("cli.interrupted", lang), file=sys.stderr)
@@ -76,10 +74,14 @@ def build_command(lang: str) -> click.Group:
         ["--allow"], type=click.Path(path_type=Path), multiple=True, metavar="DIR", help=say("allow.help")
     )
     folder = click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR")
-    group = _Group(
-        COMMAND, lang, help=say("group.help"), params=[language, _version_option(lang)], invoke_without_command=False
+    group = Group(
+        COMMAND,
+        lang,
+        help=say("group.help"),
+        params=[language],
+        callback=lambda **_: None,
+        subcommand_metavar=" | ".join(VERBS),
     )
-    group.callback = lambda **_: None
     verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
         ("run", [plans, out, allow], run),
         ("compare", [results, out, allow], compare),
@@ -92,7 +94,7 @@ def build_command(lang: str) -> click.Group:
     for name, params, verb in verbs:
         about = say(f"{name}.help")
         settings = {"params": [*params, language], "help": about, "short_help": about}
-        group.add_command(_Verb(name, lang, callback=_speaking(verb, lang), **settings))
+        group.add_command(Verb(name, lang, callback=_speaking(verb, lang), **settings))
     return group
 
 
@@ -385,6 +387,22 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
+def _speaking(verb: Any, lang: str) -> Any:
+    """A verb that gets the language already chosen, whether `--lang` stands before or after it."""
+
+    def call(**arguments: Any) -> int:
+        arguments["lang"] = lang
+        try:
+            outcome = int(verb(**arguments))
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of our output went away, as `| head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return outcome
+
+    return call
+
+
 def _say_utf8() -> None:
     """No text, Chinese on a terminal of another encoding or a file name that is no Unicode, may end in an error."""
     for stream in (sys.stdout, sys.stderr):
@@ -402,124 +420,6 @@ def _language(arguments: Sequence[str]) -> str:
             return given
     set_by = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), None)
     return "zh" if (set_by or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
-
-
-# ----------------------------------------------------------------------------------------- click, in two languages
-
-
-class _Formatter(click.HelpFormatter):
-    """Click's help layout with its own three words in the user's language."""
-
-    lang = "en"
-
-    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        super().write_usage(prog, args, catalog.word("cli.usage", self.lang))
-
-    def section(self, name: str) -> Any:
-        return super().section(catalog.word(f"cli.{name.lower()}", self.lang))
-
-
-class _Context(click.Context):
-    def make_formatter(self) -> click.HelpFormatter:
-        formatter = _Formatter(width=self.terminal_width, max_width=100)
-        formatter.lang = self.command.lang  # type: ignore[attr-defined]
-        return formatter
-
-
-class _Verb(click.Command):
-    context_class = _Context
-
-    def __init__(self, name: str, lang: str, **settings: Any) -> None:
-        super().__init__(name, add_help_option=False, options_metavar="[--…]", **settings)
-        self.lang = lang
-        self.params.append(_help_option(lang))
-
-
-class _Group(click.Group):
-    context_class = _Context
-
-    def __init__(self, name: str, lang: str, **settings: Any) -> None:
-        super().__init__(
-            name,
-            add_help_option=False,
-            options_metavar="[--…]",
-            subcommand_metavar=" | ".join(VERBS),
-            no_args_is_help=True,
-            **settings,
-        )
-        self.lang = lang
-        self.params.append(_help_option(lang))
-
-
-def _help_option(lang: str) -> click.Option:
-    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-        if value and not ctx.resilient_parsing:
-            click.echo(ctx.get_help())
-            ctx.exit()
-
-    text = catalog.word("cli.help.help", lang)
-    return click.Option(["--help", "-h"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=text)
-
-
-def _version_option(lang: str) -> click.Option:
-    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-        if value and not ctx.resilient_parsing:
-            from importlib.metadata import version
-
-            click.echo(version("cfc_geo"))
-            ctx.exit()
-
-    text = catalog.word("cli.version.help", lang)
-    return click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=text)
-
-
-def _speaking(verb: Any, lang: str) -> Any:
-    """A verb that gets the language already chosen, whether `--lang` stands before or after it."""
-
-    def call(**arguments: Any) -> int:
-        arguments["lang"] = lang
-        try:
-            outcome = int(verb(**arguments))
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader of our output went away, as `| head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        return outcome
-
-    return call
-
-
-def _usage_text(error: click.UsageError, lang: str) -> str:
-    """Click's usage errors in the user's language, with the nearest right word and where help is."""
-
-    def say(key: str, **values: Any) -> str:
-        return catalog.word(f"cli.{key}", lang, **values)
-
-    def near(name: str, known: Sequence[str]) -> str:
-        found = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        return say("did_you_mean", near=found[0]) if found else ""
-
-    context = error.ctx
-    known = [option for param in context.command.params for option in param.opts] if context else []
-    match error:
-        case click.NoSuchOption():
-            text = say("no_such_option", name=error.option_name, near=near(error.option_name, known))
-        case click.exceptions.NoSuchCommand():
-            text = say("no_such_verb", name=error.command_name, near=near(error.command_name, VERBS))
-        case click.MissingParameter():
-            text = say("missing_argument", name=error.param.make_metavar(context) if error.param and context else "")
-        case click.BadParameter(param=click.Parameter(type=click.Choice() as choice) as param):
-            text = say("bad_choice", name=param.opts[-1], choices=", ".join(choice.choices))
-        case click.BadParameter(param=click.Option() as param):
-            text = say("bad_usage", reason=f"{param.opts[-1]}: {error.message}")
-        case click.BadOptionUsage() if "requires an argument" in error.message:
-            text = say("no_value", name=error.option_name)
-        case _ if extra := re.search(r"unexpected extra arguments? \((.*)\)", error.message):
-            text = say("extra_argument", values=extra[1])
-        case _:
-            text = say("bad_usage", reason=error.message)
-    command = context.command_path if context else COMMAND
-    return f"{say('error')}: {text}\n{say('see_help', command=command)}"
 
 
 if __name__ == "__main__":
