@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from cfc_geo.plan import Plan
     from cfc_geo.siting.find import Siting
 
-VERBS = ("run", "compare", "site", "check", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -74,24 +73,18 @@ def build_command(lang: str) -> click.Group:
         ["--allow"], type=click.Path(path_type=Path), multiple=True, metavar="DIR", help=say("allow.help")
     )
     folder = click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR")
-    group = Group(
-        COMMAND,
-        lang,
-        help=say("group.help"),
-        params=[language],
-        callback=lambda **_: None,
-        subcommand_metavar=" | ".join(VERBS),
-    )
-    verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
-        ("run", [plans, out, allow], run),
-        ("compare", [results, out, allow], compare),
-        ("check", [plan, out, allow], check),
-        ("site", [plan, *site_options(say), out, allow], site),
-        ("datum", [*datum_params(say), allow], datum),
-        ("new", [folder], new),
-        ("fetch", [folder, *fetch_options(say)], fetch),
-    )
-    for name, params, verb in verbs:
+    verbs: dict[str, tuple[Any, list[click.Parameter]]] = {
+        "run": (run, [plans, out, allow]),
+        "compare": (compare, [results, out, allow]),
+        "site": (site, [plan, *site_options(say), out, allow]),
+        "check": (check, [plan, out, allow]),
+        "datum": (datum, [*datum_params(say), allow]),
+        "new": (new, [folder]),
+        "fetch": (fetch, [folder, *fetch_options(say)]),
+    }
+    about, metavar = say("group.help"), " | ".join(verbs)
+    group = Group(COMMAND, lang, help=about, params=[language], callback=lambda **_: None, subcommand_metavar=metavar)
+    for name, (verb, params) in verbs.items():
         about = say(f"{name}.help")
         settings = {"params": [*params, language], "help": about, "short_help": about}
         group.add_command(Verb(name, lang, callback=_speaking(verb, lang), **settings))

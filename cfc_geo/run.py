@@ -39,7 +39,14 @@ from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_
 from cfc_geo.questions.crowding import measure_crowding
 from cfc_geo.questions.service_areas import draw_service_areas
 from cfc_geo.questions.sums import without_unknown
-from cfc_geo.tables import CROWDING_COLUMNS, EVIDENCE, FACILITY_RESULT_COLUMNS, children_column, children_columns
+from cfc_geo.tables import (
+    CROWDING_COLUMNS,
+    EVIDENCE,
+    FACILITY_RESULT_COLUMNS,
+    children_column,
+    children_columns,
+    circle_column,
+)
 
 Progress = Callable[[str], None]
 """Told the name of each stage as it begins: a key of `words/run.toml`."""
@@ -415,6 +422,6 @@ def _cells_table(
         columns[f"{kind}_m"] = coverage.metres[kind].to_numpy()
         columns[f"{kind}_status"] = coverage.status[kind].array
     for band in circle.columns:
-        columns[f"circle_{band.replace('-', '_')}"] = circle[band].array
+        columns[circle_column(band)] = circle[band].array
     columns |= access
     return gpd.GeoDataFrame(columns, geometry=study.origins.geometry.to_numpy(), crs=study.crs)

@@ -23,7 +23,7 @@ from cfc_geo.outputs.packing import (
 from cfc_geo.outputs.page import LANG_TAGS, sealed_page
 from cfc_geo.outputs.provenance import shown_sources
 from cfc_geo.outputs.sentences import sentences
-from cfc_geo.tables import ALL_UNITS, CIRCLE, STATUSES, children_column
+from cfc_geo.tables import ALL_UNITS, CIRCLE, STATUSES, children_column, circle_column
 
 CHANGES = ("gaining", "losing", "kept", "lacking", "unclear")
 """What the difference of a cell can be; unclear: not known before or after, or not there before."""
@@ -306,7 +306,7 @@ def _answers(
             }
             for kind in kinds
         },
-        CIRCLE: {band: status("circle_" + band.replace("-", "_")) for band in rules.baskets},
+        CIRCLE: {band: status(circle_column(band)) for band in rules.baskets},
     }
 
 

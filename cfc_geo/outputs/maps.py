@@ -33,7 +33,7 @@ from cfc_geo.outputs.packing import (
 from cfc_geo.outputs.page import LANG_TAGS, empty_page, filled_page
 from cfc_geo.outputs.provenance import shown_findings, shown_sources
 from cfc_geo.plan import Plan
-from cfc_geo.tables import ALL_UNITS, STATUSES, children_column
+from cfc_geo.tables import ALL_UNITS, STATUSES, children_column, circle_column
 
 SHOWN_WARNINGS = 40
 """How many warnings the page lists before it says how many more there are."""
@@ -274,9 +274,7 @@ def _cells(result: Result, frame: Frame) -> dict[str, Any]:
             }
             for kind, norm in result.coverage.norms.items()
         },
-        "circle": {
-            band: packed_numbers(status_codes(cells["circle_" + band.replace("-", "_")])) for band in result.baskets
-        },
+        "circle": {band: packed_numbers(status_codes(cells[circle_column(band)])) for band in result.baskets},
     }
 
 

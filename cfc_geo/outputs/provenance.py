@@ -6,7 +6,7 @@ No user, host or absolute path is written: a file is named as the plan names it,
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PureWindowsPath
@@ -43,12 +43,16 @@ LIBRARIES = (
 
 
 def write_run_record(result: Result, path: Path, written: Iterable[Path]) -> None:
-    """`run.json`, with name, size and SHA-256 of the `written` files. Raises `OSError`."""
-    record = run_record(result) | {"files": [file_record(file) for file in sorted(written)]}
-    path.write_text(
-        json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False, default=_plain) + "\n",
-        encoding="utf-8",
-    )
+    """`run.json` of a result, with the `written` files. Raises `OSError`."""
+    write_record(run_record(result), path, written)
+
+
+def write_record(record: Mapping[str, Any], path: Path, written: Iterable[Path]) -> None:
+    """The record, with name, size and SHA-256 of the `written` files, as JSON that people can read. Raises `OSError`,
+    and `ValueError` for a number that is none."""
+    whole = {**record, "files": [_file_record(file) for file in sorted(written)]}
+    text = json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False, default=_plain)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def run_record(result: Result) -> dict[str, Any]:
@@ -250,7 +254,7 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
     }
 
 
-def file_record(file: Path) -> dict[str, Any]:
+def _file_record(file: Path) -> dict[str, Any]:
     """Name, size and SHA-256 of a file, as `run.json` lists it."""
     content = file.read_bytes()
     return {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

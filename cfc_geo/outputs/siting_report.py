@@ -1,6 +1,5 @@
 """What `cfc-geo site` leaves behind: tables, a plot, a page of words and the map of the scenario that was measured."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pandas as pd
 from cfc_geo import catalog
 from cfc_geo.outputs.folder import check_named_folder, renewed, write_map
 from cfc_geo.outputs.front_plot import front_svg
-from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, file_record, versions
+from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, versions, write_record
 from cfc_geo.outputs.tables import figure, text, write_csv
 from cfc_geo.questions.siting.choose import mask
 from cfc_geo.questions.siting.front import FrontPoint
@@ -39,10 +38,7 @@ def write_siting(siting: Siting, out_dir: Path, lang: str) -> Path:
             (new / "front.svg").write_text(front_svg(siting, lang), encoding="utf-8", newline="\n")
         (new / "summary.md").write_text("\n".join(summary(siting, lang)) + "\n", encoding="utf-8", newline="\n")
         write_map(siting.after, new / "map.html", lang)
-        record = siting_record(siting) | {"files": [file_record(file) for file in sorted(new.iterdir())]}
-        (new / RUN_RECORD).write_text(
-            json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
-        )
+        write_record(siting_record(siting), new / RUN_RECORD, list(new.iterdir()))
     return folder
 
 
