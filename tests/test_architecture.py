@@ -25,6 +25,7 @@ ORDER = [
     "inputs",
     "network",
     "questions",
+    "sharing",
     "run",
     "siting",
     "outputs",
