@@ -17,6 +17,7 @@ from cfc_geo.questions.siting.infeasible import explain_infeasible
 from cfc_geo.questions.siting.merged import merge_demand
 from cfc_geo.questions.siting.objectives import is_covered, unit_shares
 from cfc_geo.questions.siting.problem import Objective, SitingProblem
+from cfc_geo.questions.siting.program import Outcome
 from cfc_geo.questions.siting.start import greedy_sites
 from tests.real import shared_file
 
@@ -135,12 +136,12 @@ def worth(problem: SitingProblem, objective: Objective, mask: np.ndarray) -> Any
             return -float(problem.cost[mask].sum() if differ else mask.sum()) if share_ok else None
         case "p-median":
             asked = can & (problem.children > 0)
-            if not np.isfinite(away[asked]).all():
+            if not np.isfinite(away[asked]).all() or not share_ok:
                 return None
             return -float((weighted[asked] * away[asked]).sum())
         case "p-center":
             asked = can & (problem.children > 0)
-            return -float(away[asked].max(initial=0.0)) if np.isfinite(away[asked]).all() else None
+            return -float(away[asked].max(initial=0.0)) if np.isfinite(away[asked]).all() and share_ok else None
         case "equity":
             if not share_ok:
                 return None
@@ -149,8 +150,8 @@ def worth(problem: SitingProblem, objective: Objective, mask: np.ndarray) -> Any
 
 
 def asked_of(problem: SitingProblem, objective: Objective) -> SitingProblem:
-    """The objectives that know no share are asked without one."""
-    return replace(problem, cover_share=None) if objective in ("p-median", "p-center", "cover-capacitated") else problem
+    """The judge of places knows no share."""
+    return replace(problem, cover_share=None) if objective == "cover-capacitated" else problem
 
 
 @settings(deadline=None, max_examples=40)
@@ -176,16 +177,39 @@ def test_every_objective_agrees_with_trying_every_choice(problem: SitingProblem,
     assert answer.objective == pytest.approx(answer.bound, abs=1e-5)
 
 
-@settings(deadline=None, max_examples=15)
-@given(problems(), st.sampled_from(["cover", "p-median", "set-cover"]))
+def brings(problem: SitingProblem, objective: Objective, mask: np.ndarray) -> bool:
+    """Whether nobody would do as well without one of the new sites."""
+    away = distances(problem, mask)[problem.children > 0]
+    for site in np.flatnonzero(mask & ~problem.required):
+        fewer = mask & (np.arange(len(mask)) != site)
+        if objective == "set-cover" and worth(problem, objective, fewer) is not None:
+            return False
+        without = distances(problem, fewer)[problem.children > 0]
+        far = objective in ("p-median", "p-center")
+        if (without == away).all() if far else ((without <= LIMIT_M) == (away <= LIMIT_M)).all():
+            return False
+    return True
+
+
+@settings(deadline=None, max_examples=25)
+@given(problems(), st.sampled_from(["cover", "p-median", "set-cover", "equity"]))
 def test_alternatives_are_the_best_that_differ(problem: SitingProblem, objective: Objective) -> None:
+    """Among answers of which every site brings something."""
     problem = asked_of(problem, objective)
     ranked = sorted(
-        (v for mask in choices(problem) if (v := worth(problem, objective, mask)) is not None), reverse=True
+        (
+            value
+            for mask in choices(problem)
+            if brings(problem, objective, mask) and (value := worth(problem, objective, mask)) is not None
+        ),
+        reverse=True,
     )
     found = alternatives(problem, objective, 4)
-    assert [abs(answer.objective) for answer in found] == pytest.approx([abs(v) for v in ranked[:4]], abs=1e-6)
+    least = ranked[:4] if objective != "equity" else [value[0] for value in ranked[:4]]
+    assert [abs(answer.objective) for answer in found] == pytest.approx([abs(v) for v in least], abs=1e-6)
+    masks = [np.isin(np.arange(len(problem.existing)), answer.opened) for answer in found]
     assert len({tuple(answer.opened) for answer in found}) == len(found)
+    assert all(brings(problem, objective, mask) for mask in masks)
 
 
 @settings(deadline=None, max_examples=25)
@@ -253,6 +277,37 @@ def test_what_would_do_does_and_nothing_less(problem: SitingProblem) -> None:
     near = np.zeros(len(problem.children), dtype=bool)
     near[problem.demand[(problem.metres <= LIMIT_M) & (problem.existing | ~problem.forbidden)[problem.site]]] = True
     assert (why.out_of_limit == (~near & (problem.children > 0))).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(problems(), st.sampled_from(OBJECTIVES))
+def test_no_site_of_an_answer_is_idle(problem: SitingProblem, objective: Objective) -> None:
+    problem = asked_of(problem, objective)
+    answer = choose_sites(problem, objective)
+    if answer.status == "infeasible" or objective == "cover-capacitated":
+        return
+    assert brings(problem, objective, np.isin(np.arange(len(problem.existing)), answer.opened))
+
+
+@settings(deadline=None, max_examples=25)
+@given(problems(), st.sampled_from(["cover", "equity", "p-median", "p-center", "set-cover"]))
+def test_without_a_solver_the_start_stands_if_it_keeps_all(problem: SitingProblem, objective: Objective) -> None:
+    """A solver that has no time, or says that there is no answer where there is one, is not believed."""
+    exact = choose_sites(problem, objective)
+    for status in ("unknown", "infeasible"):
+        with pytest.MonkeyPatch.context() as patch:
+            for module in ("choose", "fairness"):
+                name = f"cfc_geo.questions.siting.{module}.solve"
+                patch.setattr(name, lambda *_, status=status, **__: Outcome(status, None, np.inf))
+            found = choose_sites(problem, objective)
+        if found.status in (status, "optimal"):
+            assert found.status == status
+            continue
+        assert found.status == "feasible" and exact.status == "optimal"
+        mask = np.isin(np.arange(len(problem.existing)), found.opened)
+        assert worth(problem, objective, mask) is not None and any((mask == one).all() for one in choices(problem))
+        sign = 1 if objective in ("cover", "equity") else -1
+        assert found.objective * sign <= exact.objective * sign + 1e-6 <= found.bound * sign + 2e-6
 
 
 # ---------------------------------------------------------------------------------------------------- published answers

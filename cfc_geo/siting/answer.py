@@ -1,7 +1,5 @@
 """From the answer of a siting problem to what a planner reads and runs: edits, and a table of sites."""
 
-from dataclasses import replace
-
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -10,7 +8,6 @@ from cfc_geo.edits import Edit
 from cfc_geo.model import Study
 from cfc_geo.network.costs import TOLERANCE_M
 from cfc_geo.plan import Plan
-from cfc_geo.questions.siting.choose import mask
 from cfc_geo.questions.siting.objectives import is_covered
 from cfc_geo.questions.siting.problem import SitingAnswer, SitingProblem
 from cfc_geo.siting.ask import Ask
@@ -37,28 +34,6 @@ def site_edit(ask: Ask, candidate: pd.Series) -> dict[str, object]:
         add["capacity"] = capacity
     cost = ask.cost if np.isnan(candidate["cost"]) else float(candidate["cost"])
     return {"add": add, **({} if cost is None else {"cost": cost})}
-
-
-def without_idle(problem: SitingProblem, answer: SitingAnswer) -> SitingAnswer:
-    """The answer without sites that cover nobody whom the others do not; the dearest goes first, required ones stay.
-
-    Whom the answer covers, and with it the objective of `BY_COVER`, is the same.
-    """
-    kept, children = answer.opened.tolist(), problem.children > 0
-    covered = is_covered(problem, mask(problem, answer.opened)) & children
-    for site in sorted(kept, key=lambda site: (-problem.cost[site], -site)):
-        fewer = [other for other in kept if other != site]
-        same = is_covered(problem, mask(problem, np.array(fewer, dtype=np.int64))) & children
-        if not problem.required[site] and (same == covered).all():
-            kept = fewer
-    opened = np.array(kept, dtype=np.int64)
-    served_by = np.where(np.isin(answer.served_by, np.setdiff1d(answer.opened, opened)), -1, answer.served_by)
-    return replace(answer, opened=opened, cost=float(problem.cost[opened].sum()), served_by=served_by)
-
-
-def distinct(answers: list[SitingAnswer]) -> list[SitingAnswer]:
-    """Every choice of sites once, where it stands first."""
-    return list({tuple(answer.opened.tolist()): answer for answer in reversed(answers)}.values())[::-1]
 
 
 def sites_table(

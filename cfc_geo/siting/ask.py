@@ -11,8 +11,6 @@ from cfc_geo.questions.siting.problem import Objective
 
 FAR_OBJECTIVES = ("p-median", "p-center")
 """Objectives that look beyond the limit."""
-BY_COVER = ("cover", "equity")
-"""Objectives that ask of a site only whom it covers."""
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from cfc_geo.errors import DataError, Finding, Findings, SolveError
-from cfc_geo.model import Result, Study
+from cfc_geo.model import Result
 from cfc_geo.plan import Plan
 from cfc_geo.questions.siting.choose import alternatives, choose_sites, mask
 from cfc_geo.questions.siting.front import FrontPoint, pareto_front
 from cfc_geo.questions.siting.objectives import is_covered
 from cfc_geo.questions.siting.problem import SitingAnswer, SitingProblem
 from cfc_geo.run import Clock, Progress, answer_plan
-from cfc_geo.siting.answer import distinct, out_of_limit_of, sites_table, with_sites, without_idle
-from cfc_geo.siting.ask import BY_COVER, Ask, with_limit
+from cfc_geo.siting.answer import out_of_limit_of, sites_table, with_sites
+from cfc_geo.siting.ask import Ask, with_limit
 from cfc_geo.siting.refusal import why_not
 from cfc_geo.siting.state import candidates_of, check_known, state_problem
 from cfc_geo.tables import COVERED
@@ -79,13 +79,17 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
         problem = state_problem(plan, ask, study, steps.network, candidates, findings)
         findings.raise_errors(DataError)
     with clock("sites"):
-        answer, *others = _answers(plan, ask, problem, study)
+        found = alternatives(
+            problem, ask.objective, max(ask.alternatives, 1), time_limit_s=ask.time_limit_s, gap=ask.gap
+        )
+        if not found:
+            raise SolveError(why_not(plan, ask, problem, study))
         placed_before = _placed_before(problem, ask)
     with clock("front"):
         front = pareto_front(problem, time_limit_s=ask.time_limit_s, gap=ask.gap) if ask.front else []
-    scenario = with_sites(plan, ask, candidates, problem, answer)
+    scenario = with_sites(plan, ask, candidates, problem, found[0])
     after, _ = answer_plan(scenario, steps, clock)
-    _hold_to_promise(plan, ask, problem, answer, after)
+    _hold_to_promise(plan, ask, problem, found[0], after)
     return Siting(
         ask=ask,
         plan=plan,
@@ -94,22 +98,14 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
         after=after,
         candidates=candidates,
         problem=problem,
-        answer=answer,
-        sites=sites_table(ask, study, candidates, problem, answer),
-        others=tuple(others),
+        answer=found[0],
+        sites=sites_table(ask, study, candidates, problem, found[0]),
+        others=tuple(found[1:]),
         front=tuple(front),
         out_of_limit=out_of_limit_of(problem, study),
         placed_before=placed_before,
         findings=tuple(findings),
     )
-
-
-def _answers(plan: Plan, ask: Ask, problem: SitingProblem, study: Study) -> list[SitingAnswer]:
-    """The best answers, none with a site that serves nobody. Raises `SolveError` where there is none."""
-    found = alternatives(problem, ask.objective, max(ask.alternatives, 1), time_limit_s=ask.time_limit_s, gap=ask.gap)
-    if not found:
-        raise SolveError(why_not(plan, ask, problem, study))
-    return distinct([without_idle(problem, answer) for answer in found]) if ask.objective in BY_COVER else found
 
 
 def _placed_before(problem: SitingProblem, ask: Ask) -> float | None:

@@ -11,14 +11,13 @@ from cfc_geo.network.costs import TOLERANCE_M
 from cfc_geo.questions.siting import objectives
 from cfc_geo.questions.siting.fairness import equity_outcome
 from cfc_geo.questions.siting.merged import merge_demand, usable
-from cfc_geo.questions.siting.objectives import Built, nearest_open, unit_shares
+from cfc_geo.questions.siting.objectives import Built, Cut, add_cuts, is_cut, nearest_open
 from cfc_geo.questions.siting.problem import Objective, SitingAnswer, SitingProblem, Status
-from cfc_geo.questions.siting.program import Builder, Deadline, Outcome, solve
+from cfc_geo.questions.siting.program import Deadline, Outcome, solve
 from cfc_geo.questions.siting.start import greedy_sites
+from cfc_geo.questions.siting.worth import Worth, idle_sites, keeps_all, loosest_bound, worth
 
 MAXIMISED = ("cover", "cover-capacitated", "equity")
-Cuts = Sequence[np.ndarray]
-"""Masks of sites that may not be the answer again."""
 
 
 def choose_sites(
@@ -27,7 +26,7 @@ def choose_sites(
     *,
     time_limit_s: float = 60.0,
     gap: float = 0.0,
-    cuts: Cuts = (),
+    cuts: Sequence[Cut] = (),
     only_worst: bool = False,
 ) -> SitingAnswer:
     """The best sites to open. Exact if `status` is optimal; else the best found in the time, with its gap.
@@ -40,23 +39,25 @@ def choose_sites(
     start = greedy_sites(problem, merge_demand(problem))
     find = partial(equity_outcome, only_worst=True) if only_worst else _FINDERS[objective]
     outcome = find(problem, start, cuts, deadline, gap)
-    opened = None if outcome.x is None else outcome.x[: len(problem.existing)] > 0.5
-    if opened is None:
+    best = _best_kept(problem, objective, outcome, start, cuts)
+    if best is None:
         status: Status = "infeasible" if outcome.status == "infeasible" else "unknown"
         return _no_answer(problem, status, time.perf_counter() - began)
-    opened &= ~problem.existing
-    value, served, served_by = _worth(problem, objective, opened, outcome)
-    bound = outcome.bound
-    off = abs(bound - value)
-    proved = outcome.status == "optimal" and off <= max(abs(value), 1.0) * max(gap, 1e-6)
+    opened, its = best
+    value = its.objective
+    least = max(abs(value), 1.0) * 1e-6
+    better = 1.0 if objective in MAXIMISED else -1.0
+    trusted = outcome.x is not None and np.isfinite(outcome.bound) and (outcome.bound - value) * better >= -least
+    bound = outcome.bound if trusted else loosest_bound(problem, objective)
+    proved = trusted and outcome.status == "optimal" and abs(bound - value) <= least
     return SitingAnswer(
-        status="optimal" if proved and off <= max(abs(value), 1.0) * 1e-6 else "feasible",
+        status="optimal" if proved else "feasible",
         opened=np.flatnonzero(opened),
         objective=value,
-        bound=value if off <= max(abs(value), 1.0) * 1e-6 else bound,
-        gap=0.0 if off <= max(abs(value), 1.0) * 1e-6 else off / max(abs(value), 1e-12),
-        served_by=served_by,
-        served=served,
+        bound=value if abs(bound - value) <= least else bound,
+        gap=0.0 if abs(bound - value) <= least else abs(bound - value) / max(abs(value), 1e-12),
+        served_by=its.served_by,
+        served=its.served,
         cost=float(problem.cost[opened].sum()),
         greedy_objective=_greedy_worth(problem, objective, start),
         seconds=time.perf_counter() - began,
@@ -66,16 +67,24 @@ def choose_sites(
 def alternatives(
     problem: SitingProblem, objective: Objective, k: int, *, time_limit_s: float = 60.0, gap: float = 0.0
 ) -> list[SitingAnswer]:
-    """The `k` best answers that differ in their sites, the best first; fewer if there are no more."""
+    """The `k` best answers that differ in their sites, the best first; fewer if there are no more. None of them is one
+    before it with more sites that bring nothing.
+
+    The time is for all of them: the first may take it all, those after it share what it leaves.
+    """
+    deadline = Deadline(time_limit_s)
     found: list[SitingAnswer] = []
-    cuts: list[np.ndarray] = []
-    while len(found) < k:
-        answer = choose_sites(problem, objective, time_limit_s=time_limit_s, gap=gap, cuts=cuts)
+    while len(found) < k and (not found or deadline.left() > 0):
+        left_s = deadline.left() if not found else deadline.left() / (k - len(found))
+        cuts = [Cut(mask(problem, answer.opened), with_more=answer.status == "optimal") for answer in found]
+        answer = choose_sites(problem, objective, time_limit_s=left_s, gap=gap, cuts=cuts)
         if answer.status not in ("optimal", "feasible"):
             break
         found.append(answer)
-        cuts.append(mask(problem, answer.opened))
-    return found
+    if all(answer.status == "optimal" for answer in found):
+        return found
+    better = -1.0 if objective in MAXIMISED else 1.0  # one found later may be better than what was not proved
+    return sorted(found, key=lambda answer: better * answer.objective)
 
 
 def mask(problem: SitingProblem, sites: np.ndarray) -> np.ndarray:
@@ -88,23 +97,15 @@ def mask(problem: SitingProblem, sites: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------------- by objective
 
 
-def add_cuts(problem: SitingProblem, builder: Builder, cuts: Cuts) -> None:
-    """None of these answers again: at least one site must differ."""
-    new = np.flatnonzero(~problem.existing & ~problem.forbidden)
-    for cut in cuts:
-        sign = np.where(cut[new], -1.0, 1.0)
-        builder.add_rows(np.zeros(len(new)), new, sign, 1.0 - float(cut[new].sum()), np.inf, count=1)
-
-
-def as_start(problem: SitingProblem, opened: np.ndarray, cuts: Cuts) -> tuple[np.ndarray, np.ndarray] | None:
+def as_start(problem: SitingProblem, opened: np.ndarray, cuts: Sequence[Cut]) -> tuple[np.ndarray, np.ndarray] | None:
     """Sites as a solution to begin with, unless a cut forbids it."""
-    if any((cut == opened).all() for cut in cuts):
+    if is_cut(opened, cuts):
         return None
     return np.arange(len(opened)), (opened | problem.existing).astype(float)
 
 
 def _by_program(
-    build: Callable[[SitingProblem], Built], problem: SitingProblem, start: np.ndarray, cuts: Cuts,
+    build: Callable[[SitingProblem], Built], problem: SitingProblem, start: np.ndarray, cuts: Sequence[Cut],
     deadline: Deadline, gap: float,
 ) -> Outcome:  # fmt: skip
     built = build(problem)
@@ -114,7 +115,9 @@ def _by_program(
     return replace(outcome, bound=-bound if build in (objectives.cover, objectives.cover_capacitated) else bound)
 
 
-def _p_center(problem: SitingProblem, start: np.ndarray, cuts: Cuts, deadline: Deadline, gap: float) -> Outcome:
+def _p_center(
+    problem: SitingProblem, start: np.ndarray, cuts: Sequence[Cut], deadline: Deadline, gap: float
+) -> Outcome:
     """The least distance at which sites can cover all demand with children that can reach any: by halving the list of
     distances. Weights do not count."""
     steps = objectives.distance_steps(problem)
@@ -141,9 +144,9 @@ def _p_center(problem: SitingProblem, start: np.ndarray, cuts: Cuts, deadline: D
     return Outcome("optimal" if proved else "feasible", best, worst if proved else float(bound))
 
 
-def _all_within(problem: SitingProblem, radius_m: float, cuts: Cuts, deadline: Deadline) -> Outcome:
-    at_radius = replace(problem, limit_m=radius_m, cover_share=None)
-    built = objectives.set_cover(at_radius)
+def _all_within(problem: SitingProblem, radius_m: float, cuts: Sequence[Cut], deadline: Deadline) -> Outcome:
+    built = objectives.set_cover(replace(problem, limit_m=radius_m, cover_share=None))
+    objectives.add_share(problem, built.builder)
     reachable = np.zeros(len(problem.children), dtype=bool)
     pairs = usable(problem)[problem.site]
     reachable[problem.demand[pairs]] = True
@@ -155,7 +158,7 @@ def _all_within(problem: SitingProblem, radius_m: float, cuts: Cuts, deadline: D
     return solve(built.builder.build(), start=None, deadline=deadline, gap=1.0)
 
 
-_FINDERS: dict[Objective, Callable[[SitingProblem, np.ndarray, Cuts, Deadline, float], Outcome]] = {
+_FINDERS: dict[Objective, Callable[[SitingProblem, np.ndarray, Sequence[Cut], Deadline, float], Outcome]] = {
     "cover": lambda *asked: _by_program(objectives.cover, *asked),
     "cover-capacitated": lambda *asked: _by_program(objectives.cover_capacitated, *asked),
     "set-cover": lambda *asked: _by_program(objectives.set_cover, *asked),
@@ -165,61 +168,32 @@ _FINDERS: dict[Objective, Callable[[SitingProblem, np.ndarray, Cuts, Deadline, f
 }
 
 
-# ------------------------------------------------------------------------------------------- what an answer is worth
-
-
-def _worth(
-    problem: SitingProblem, objective: Objective, opened: np.ndarray, outcome: Outcome
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """The objective of the opened sites, children served by demand point, and the site that serves each."""
-    nearest, away_m = nearest_open(problem, opened)
-    covered = away_m <= problem.limit_m + TOLERANCE_M
-    served = np.where(covered, problem.children, 0.0)
-    by = np.where(covered, nearest, -1)
-    weighted = problem.children * problem.weight
-    match objective:
-        case "cover":
-            return float(weighted[covered].sum()), served, by
-        case "cover-capacitated":
-            served, by = _assigned(problem, outcome)
-            return float((served * problem.weight).sum()), served, by
-        case "set-cover":
-            differ = objectives.costs_differ(problem)
-            return float(problem.cost[opened].sum() if differ else opened.sum()), served, by
-        case "p-median":
-            within = np.isfinite(away_m)
-            return float((weighted * np.where(within, away_m, 0.0)).sum()), served, np.where(within, nearest, -1)
-        case "p-center":
-            within = np.isfinite(away_m) & (problem.children > 0)
-            return float(away_m[within].max(initial=0.0)), served, np.where(np.isfinite(away_m), nearest, -1)
-        case "equity":
-            return float(unit_shares(problem, served).min(initial=1.0)), served, by
-
-
-def _assigned(problem: SitingProblem, outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
-    """Children served at each demand point, those of a row shared out alike, and the site that takes most of them."""
-    assert outcome.x is not None
-    rows = merge_demand(problem, by_weight=True, with_existing=True)
-    taken = np.clip(outcome.x[len(problem.existing) :], 0.0, rows.children[rows.row])
-    of_row = np.minimum(np.bincount(rows.row, taken, len(rows.children)), rows.children)
-    known = rows.row_of_demand >= 0
-    share = np.zeros(len(problem.children))
-    share[known] = (of_row / rows.children)[rows.row_of_demand[known]]
-    most = np.full(len(rows.children), -1)
-    order = np.lexsort((rows.site, -taken, rows.row))
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = np.diff(rows.row[order]) != 0
-    most[rows.row[order][first]] = np.where(taken[order][first] > 0, rows.site[order][first], -1)
-    by = np.full(len(problem.children), -1)
-    by[known] = most[rows.row_of_demand[known]]
-    return problem.children * share, by
-
-
 def _greedy_worth(problem: SitingProblem, objective: Objective, start: np.ndarray) -> float:
     """What the start is worth; NaN where that would take a program of its own."""
     if objective == "cover-capacitated":
         return float("nan")
-    return _worth(problem, objective, start, Outcome("feasible", None, 0.0))[0]
+    return worth(problem, objective, start, None).objective
+
+
+def _best_kept(
+    problem: SitingProblem, objective: Objective, outcome: Outcome, start: np.ndarray, cuts: Sequence[Cut]
+) -> tuple[np.ndarray, Worth] | None:
+    """The better of what the solver found and what it began with, of those that keep all that is asked, without idle
+    sites. The solver's word is not taken for it: it may run out of time before it has read its start, or be wrong."""
+    better = 1.0 if objective in MAXIMISED else -1.0
+    best: tuple[np.ndarray, Worth] | None = None
+    for x in (outcome.x, None if objective == "cover-capacitated" or is_cut(start, cuts) else start.astype(float)):
+        if x is None:
+            continue
+        opened = (x[: len(problem.existing)] > 0.5) & ~problem.existing
+        fewer = opened & ~idle_sites(problem, objective, opened, x)
+        opened = opened if is_cut(fewer, cuts) else fewer
+        its = worth(problem, objective, opened, x)
+        if not keeps_all(problem, objective, opened, its):
+            continue
+        if best is None or (its.objective - best[1].objective) * better > 1e-6 * max(abs(its.objective), 1.0):
+            best = opened, its
+    return best
 
 
 def _no_answer(problem: SitingProblem, status: Status, seconds: float) -> SitingAnswer:

@@ -10,7 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from cfc_geo.questions.siting.merged import Rows, covered_already, merge_demand
-from cfc_geo.questions.siting.objectives import add_coverage, is_covered, require_share, site_columns, unit_shares
+from cfc_geo.questions.siting.objectives import (
+    Cut,
+    add_coverage,
+    add_cuts,
+    is_covered,
+    is_cut,
+    require_share,
+    site_columns,
+    unit_shares,
+)
 from cfc_geo.questions.siting.problem import SitingProblem
 from cfc_geo.questions.siting.program import Builder, Deadline, Outcome, solve
 
@@ -21,7 +30,7 @@ KEPT = 1e-8
 def equity_outcome(
     problem: SitingProblem,
     start: np.ndarray,
-    cuts: Sequence[np.ndarray],
+    cuts: Sequence[Cut],
     deadline: Deadline,
     gap: float,
     *,
@@ -32,7 +41,7 @@ def equity_outcome(
     `only_worst` looks at the least share alone, and at the children covered where it is tied.
     """
     rows = merge_demand(problem, by_unit=True)
-    best: np.ndarray | None = start if not any((cut == start).all() for cut in cuts) else None
+    best: np.ndarray | None = None if is_cut(start, cuts) else start
     sums: list[float] = []
     bound, proved = 1.0, True
     units = len(unit_shares(problem, problem.children))
@@ -60,7 +69,7 @@ def equity_outcome(
 
 
 def _step(
-    problem: SitingProblem, rows: Rows, sums: list[float], cuts: Sequence[np.ndarray], best: np.ndarray | None,
+    problem: SitingProblem, rows: Rows, sums: list[float], cuts: Sequence[Cut], best: np.ndarray | None,
     deadline: Deadline, gap: float, *, of: int,
 ) -> Outcome:  # fmt: skip
     """Make the sum of the `of` least shares as large as can be (0: the weighted children), and keep `sums`."""
@@ -72,10 +81,7 @@ def _step(
         _sum_of_least(builder, shares, number, least=kept - KEPT)
     if of:
         _sum_of_least(builder, shares, of, least=None)
-    new = np.flatnonzero(~problem.existing & ~problem.forbidden)
-    for cut in cuts:
-        sign = np.where(cut[new], -1.0, 1.0)
-        builder.add_rows(np.zeros(len(new)), new, sign, 1.0 - float(cut[new].sum()), np.inf, count=1)
+    add_cuts(problem, builder, cuts)
     begin = None if best is None else (np.arange(len(best)), (best | problem.existing).astype(float))
     return solve(builder.build(), start=begin, deadline=deadline, gap=gap)
 

@@ -6,6 +6,7 @@ set-cover           fewest sites, or least cost, to cover all who can be covered
 p-median            least weighted child-metres to the nearest open site (Hakimi 1964), in the form of Elloumi (2010)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,29 @@ class Built:
 
     builder: Builder
     constant: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """An answer that is not wanted again: these new sites (a mask), and `with_more` any that has all of these."""
+
+    opened: np.ndarray
+    with_more: bool = False
+
+
+def add_cuts(problem: SitingProblem, builder: Builder, cuts: Sequence[Cut]) -> None:
+    """None of these answers again: at least one site must differ, or be missing."""
+    new = np.flatnonzero(~problem.existing & ~problem.forbidden)
+    for cut in cuts:
+        mine = cut.opened[new]
+        columns = new[mine] if cut.with_more else new
+        sign = np.where(cut.opened[columns], -1.0, 1.0)
+        builder.add_rows(np.zeros(len(columns)), columns, sign, 1.0 - float(mine.sum()), np.inf, count=1)
+
+
+def is_cut(opened: np.ndarray, cuts: Sequence[Cut]) -> bool:
+    """Whether one of the cuts forbids these new sites."""
+    return any((opened >= cut.opened).all() if cut.with_more else (opened == cut.opened).all() for cut in cuts)
 
 
 def site_columns(problem: SitingProblem, cost: np.ndarray | float = 0.0) -> Builder:
@@ -65,6 +89,13 @@ def require_share(problem: SitingProblem, builder: Builder, rows: Rows, covered:
     least = problem.cover_share * float(problem.children.sum()) - had
     least -= 1e-9 * max(abs(least), 1.0)
     builder.add_rows(np.zeros(len(covered)), covered, rows.children, least, np.inf, count=1)
+
+
+def add_share(problem: SitingProblem, builder: Builder) -> None:
+    """`require_share` for a program that does not count who is covered."""
+    if problem.cover_share is not None:
+        rows = merge_demand(problem)
+        require_share(problem, builder, rows, add_coverage(builder, rows, 0.0))
 
 
 def cover(problem: SitingProblem) -> Built:
@@ -140,6 +171,7 @@ def p_median(problem: SitingProblem) -> Built:
         np.inf,
         count=count,
     )
+    add_share(problem, builder)
     return Built(builder, float((weighted * steps.nearest_m)[steps.first].sum()))
 
 
