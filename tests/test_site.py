@@ -223,8 +223,8 @@ def test_wrong_usage(tmp_path: Path, options: list[str], said: str, capsys: pyte
         (["--candidates", "https://example.org/c.csv", "--datum", "wgs84"], "https"),
         (["--write", "{folder}/data/cells.csv"], ".toml"),
         (["--write", "{folder}/toy.toml"], "left alone"),
-        (["--write", "{folder}/no/such/folder.toml"], "no"),
-        (["--grid", "20", "--kind", "playground"], "no"),
+        (["--write", "{folder}/no/such/folder.toml"], "no/such"),
+        (["--grid", "20", "--kind", "playground"], "no-parks"),
     ],
 )
 def test_faults_are_told_and_nothing_is_written(
