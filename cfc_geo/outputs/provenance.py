@@ -64,11 +64,11 @@ def run_record(result: Result) -> dict[str, Any]:
         "versions": versions(),
         "inputs": [asdict(source) for source in shown_sources(result.study.sources)],
         "settings": settings(result),
-        "audit": {name: _number(value) for name, value in result.audit.items()},
+        "audit": {name: finite(value) for name, value in result.audit.items()},
         "audit_limits": [
             {
                 "measure": key,
-                "value": _number(result.audit[key]),
+                "value": finite(result.audit[key]),
                 "most": most,
                 "kept": not exceeds(result.audit[key], most),
             }
@@ -83,9 +83,9 @@ def run_record(result: Result) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """This program, Python and the libraries that shape the figures."""
     return {
-        PROGRAM: _version(PROGRAM),
+        PROGRAM: version_of(PROGRAM),
         "python": platform.python_version(),
-        **{name: _version(name) for name in LIBRARIES},
+        **{name: version_of(name) for name in LIBRARIES},
     }
 
 
@@ -260,14 +260,16 @@ def _file_record(file: Path) -> dict[str, Any]:
     return {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """The installed version of a package; "unknown" where there is none."""
     try:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
 
 
-def _number(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number as JSON has it: null where it is none."""
     return float(value) if np.isfinite(value) else None
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from cfc_geo import catalog
 from cfc_geo.outputs.folder import check_named_folder, renewed, write_map
 from cfc_geo.outputs.front_plot import front_svg
-from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, versions, write_record
+from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, finite, version_of, versions, write_record
 from cfc_geo.outputs.tables import figure, text, write_csv
 from cfc_geo.questions.siting.choose import mask
 from cfc_geo.questions.siting.objectives import is_covered
@@ -100,7 +100,7 @@ def siting_record(siting: Siting) -> dict[str, Any]:
         "program": PROGRAM,
         "verb": "site",
         "plan": {"name": siting.plan.name, "file": siting.plan.file.name},
-        "versions": versions() | {"highs": _highs_version()},
+        "versions": versions() | {"highs": version_of("highspy")},
         "asked": {key: list(value) if isinstance(value, tuple) else value for key, value in asked.items()},
         "bands": list(bands_of(ask, siting.before.study)),
         "limit_m": siting.problem.limit_m,
@@ -109,9 +109,9 @@ def siting_record(siting: Siting) -> dict[str, Any]:
         "answer": {
             "status": answer.status,
             "objective": answer.objective,
-            "bound": _finite(answer.bound),
-            "gap": _finite(answer.gap),
-            "greedy": _finite(answer.greedy_objective),
+            "bound": finite(answer.bound),
+            "gap": finite(answer.gap),
+            "greedy": finite(answer.greedy_objective),
             "seconds": round(answer.seconds, 3),
             "sites": siting.sites["facility_id"].tolist(),
         },
@@ -249,16 +249,6 @@ def _assumptions(siting: Siting, lang: str) -> list[str]:
 
 def _costs_known(siting: Siting) -> bool:
     return siting.ask.cost is not None or bool(siting.candidates["cost"].notna().all())
-
-
-def _highs_version() -> str:
-    from importlib.metadata import version
-
-    return version("highspy")
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _number(value: float) -> str:
