@@ -5,8 +5,6 @@ verbs, so that help answers at once.
 """
 
 import gc
-import io
-import locale
 import os
 import sys
 import time
@@ -20,7 +18,7 @@ import click
 from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
 from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_options, site_options
-from cfc_geo.spoken import COMMAND, Group, Verb, usage_text
+from cfc_geo.spoken import COMMAND, Group, Verb, language, say_utf8, usage_text
 
 if TYPE_CHECKING:
     from cfc_geo.model import Comparison, Result
@@ -33,8 +31,8 @@ FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    lang = _language(arguments)
-    _say_utf8()
+    lang = language(arguments)
+    say_utf8()
     try:
         outcome = build_command(lang).main(arguments, prog_name=COMMAND, standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
@@ -58,7 +56,7 @@ def build_command(lang: str) -> click.Group:
     def say(key: str) -> str:
         return catalog.word(f"cli.{key}", lang)
 
-    language = click.Option(["--lang"], type=click.Choice(catalog.LANGUAGES), help=say("lang.help"))
+    lang_option = click.Option(["--lang"], type=click.Choice(catalog.LANGUAGES), help=say("lang.help"))
     plan = click.Argument(["plan"], type=click.Path(path_type=Path), metavar=say("plan.metavar"))
     plans = click.Argument(
         ["plans"], type=click.Path(path_type=Path), nargs=-1, required=True, metavar=say("plan.metavar") + "…"
@@ -83,10 +81,12 @@ def build_command(lang: str) -> click.Group:
         "fetch": (fetch, [folder, *fetch_options(say)]),
     }
     about, metavar = say("group.help"), " | ".join(verbs)
-    group = Group(COMMAND, lang, help=about, params=[language], callback=lambda **_: None, subcommand_metavar=metavar)
+    group = Group(
+        COMMAND, lang, help=about, params=[lang_option], callback=lambda **_: None, subcommand_metavar=metavar
+    )
     for name, (verb, params) in verbs.items():
         about = say(f"{name}.help")
-        settings = {"params": [*params, language], "help": about, "short_help": about}
+        settings = {"params": [*params, lang_option], "help": about, "short_help": about}
         group.add_command(Verb(name, lang, callback=_speaking(verb, lang), **settings))
     return group
 
@@ -394,25 +394,6 @@ def _speaking(verb: Any, lang: str) -> Any:
         return outcome
 
     return call
-
-
-def _say_utf8() -> None:
-    """No text, Chinese on a terminal of another encoding or a file name that is no Unicode, may end in an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _language(arguments: Sequence[str]) -> str:
-    """`--lang` if it is given (wherever), else the locale's: Chinese for zh_*, English for all others."""
-    for position, argument in enumerate(arguments):
-        given = argument.removeprefix("--lang=") if argument.startswith("--lang=") else None
-        if argument == "--lang" and position + 1 < len(arguments):
-            given = arguments[position + 1]
-        if given in catalog.LANGUAGES:
-            return given
-    set_by = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), None)
-    return "zh" if (set_by or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
-"""Click in two languages: its help, and its usage errors, in the user's own."""
+"""The user's language, and click in it: its help and its usage errors."""
 
 import difflib
+import io
+import locale
+import os
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +14,25 @@ import click
 from cfc_geo import catalog
 
 COMMAND = "cfc-geo"
+
+
+def language(arguments: Sequence[str]) -> str:
+    """`--lang` if it is given (wherever), else the locale's: Chinese for zh_*, English for all others."""
+    for position, argument in enumerate(arguments):
+        given = argument.removeprefix("--lang=") if argument.startswith("--lang=") else None
+        if argument == "--lang" and position + 1 < len(arguments):
+            given = arguments[position + 1]
+        if given in catalog.LANGUAGES:
+            return given
+    set_by = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), None)
+    return "zh" if (set_by or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+def say_utf8() -> None:
+    """No text, Chinese on a terminal of another encoding or a file name that is no Unicode, may end in an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Formatter(click.HelpFormatter):
