@@ -145,7 +145,7 @@ def load_plan(file: str | Path, allow: Iterable[str | Path] = ()) -> Plan:
     chain = _read_chain(file, folders, findings)
     findings.raise_errors(PlanError)
     try:
-        plan = Plan.model_validate(_merged(chain))
+        plan = Plan.model_validate(_merged(chain, findings))
     except ValidationError as error:
         for fault in error.errors(include_url=False):
             _report(fault, chain, findings)
@@ -270,18 +270,30 @@ def _near_files(file: Path) -> list[str]:
     return difflib.get_close_matches(file.name, plans, n=2, cutoff=0.4) or plans[:3] or ["–"]
 
 
-def _merged(chain: Chain) -> dict[str, Any]:
+def _merged(chain: Chain, findings: Findings) -> dict[str, Any]:
     """The first table laid over all those it extends; paths are rewritten to start at the folder of its file.
 
-    Edits add up: those of the plan that is extended come first.
+    Edits add up: those of the plan that is extended come first. The cost of a whole scenario is of the edits that it
+    was stated for, and not of more. Costs that one file states may not be counted in the unit of another.
     """
     merged: dict[str, Any] = {}
     for path, table in reversed(chain):
         before = merged.get("edits")
+        if "cost" in table or table.get("edits"):
+            merged.pop("cost", None)
+        unit = merged.get("cost_unit", Plan.model_fields["cost_unit"].default)
+        if table.get("cost_unit", unit) != unit and _states_cost(merged):
+            findings.error("plan.cost_units", str(path), unit=_short(table["cost_unit"]), other=_short(unit))
         merged = _lay_over(merged, _from_folder(table, path.parent, chain[0][0].parent))
         if isinstance(before, list) and isinstance(table.get("edits"), list):
             merged["edits"] = [*before, *table["edits"]]
     return merged
+
+
+def _states_cost(table: Mapping[str, Any]) -> bool:
+    edits = table.get("edits")
+    of_edits = [edit for edit in edits if isinstance(edit, dict) and "cost" in edit] if isinstance(edits, list) else []
+    return "cost" in table or bool(of_edits)
 
 
 OF_ONE_FILE = {

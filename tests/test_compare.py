@@ -24,7 +24,9 @@ from cfc_geo.errors import DataError
 from cfc_geo.inputs.comparable import check_comparable
 from cfc_geo.inputs.results import read_result
 from cfc_geo.model import Comparison, Cost, Finished
+from cfc_geo.outputs.comparison import folder_name
 from cfc_geo.outputs.comparison_map import draw_comparison
+from cfc_geo.outputs.folder import check_comparison_folder
 from cfc_geo.outputs.sentences import count, sentences, sentences_markdown, sentences_page, share
 from cfc_geo.questions.compare import compare
 from cfc_geo.tables import ALL_BANDS, ALL_UNITS, CIRCLE, STATUSES
@@ -201,6 +203,49 @@ def test_children_of_a_new_estate_arrive_and_do_not_gain(before: Finished) -> No
     assert "none of them counts as gaining" in texts and "There were 315 children before" in texts
 
 
+def test_an_estate_on_another_plot_is_not_the_same_estate(before: Finished) -> None:
+    plots = [
+        before.cells.iloc[[0]].assign(origin_id="estate", geometry=shapely.Point(x, 3_100_000))
+        for x in (500_000, 500_300)
+    ]
+    grown = tuple(
+        replace(before, name=name, edited=True, cells=gpd.GeoDataFrame(pd.concat([before.cells, plot])))
+        for name, plot in zip(("west", "east"), plots, strict=True)
+    )
+    for first, others in ((grown[0], grown[1:]), (before, grown)):
+        with pytest.raises(DataError) as raised:
+            check_comparable(first, others)
+        assert codes(raised.value) == ["compare.cells_elsewhere"] and "estate" in str(raised.value)
+
+
+def test_a_site_that_loses_its_last_place_is_crowded(before: Finished) -> None:
+    table = before.facilities
+    gone = table.assign(
+        capacity=table["capacity"].mask(table["facility_id"] == "K", 0.0),
+        crowding=table["crowding"].mask(table["facility_id"] == "K"),
+        overflow_children=table["overflow_children"].mask(table["facility_id"] == "K", 16.0),
+        assigned_children=table["assigned_children"].mask(table["facility_id"] == "K", 16.0),
+    )
+    full = before.facilities.assign(crowding=table["crowding"].mask(table["facility_id"] == "K", 0.5))
+    other = replace(before, name="gone", facilities=gone)
+    compared = compare(replace(before, facilities=full), (other,))
+    assert compared.facilities.set_index("facility_id")["crowded"]["K"] == "newly"
+    assert compared.summary["newly_crowded"].iloc[0] == 1
+    texts = [one.text for one in sentences(compared, "zh") if one.part == "crowding"]
+    assert any("16 名儿童，容量 0" in text for text in texts)
+    back = compare(other, (replace(before, name="back", facilities=full),))
+    assert back.facilities.set_index("facility_id")["crowded"]["K"] == "relieved"
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_folders_of_long_names_are_short_and_each_its_own(count: int) -> None:
+    names = [f"{'情景' * 33}{number}" for number in range(count)]
+    name = folder_name(names)
+    assert name != folder_name(names[::-1]) and len(name.encode()) <= 200
+    assert name.startswith("情景情景") and check_comparison_folder(name, Path("out")) == Path("out") / name
+    assert folder_name(["a", "b", "c"]) == "a--b--c"
+
+
 @pytest.mark.parametrize(
     ("base", "scenario", "expected"),
     [
@@ -210,6 +255,8 @@ def test_children_of_a_new_estate_arrive_and_do_not_gain(before: Finished) -> No
         (Cost(), Cost(), (np.nan, "none", np.nan)),
         (Cost(0.0, "万元"), Cost(19.0, "万元"), (19.0, "all", 1.0)),
         (Cost(100.0, "万元"), Cost(19.0, "万元"), (-81.0, "all", np.nan)),
+        (Cost(100.0, "万元"), Cost(19.0, "万元", partly=True), (np.nan, "none", np.nan)),
+        (Cost(), Cost(0.0, "万元", partly=True), (np.nan, "none", np.nan)),
         (Cost(100.0, "EUR"), Cost(190.0, "万元"), (np.nan, "none", np.nan)),
         (Cost(100.0, "万元", partly=True), Cost(190.0, "万元"), (np.nan, "none", np.nan)),
     ],

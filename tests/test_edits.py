@@ -24,6 +24,7 @@ from cfc_geo.inputs.study import read_study
 from cfc_geo.model import Change, Result, Study
 from cfc_geo.network.costs import attach, nearest_costs
 from cfc_geo.network.graph import build_network
+from cfc_geo.outputs.edits import scenario_cost
 from cfc_geo.plan import Plan, load_plan
 from cfc_geo.questions.coverage import measure_coverage
 from cfc_geo.run import check_plan, run_plan
@@ -165,6 +166,18 @@ def test_a_moved_facility_keeps_what_it_is_and_leaves_its_doors(tmp_path: Path) 
     lon, lat = lonlat(400, 200)
     position = next(change for change in told(after) if change[1] == "position")
     assert position[3] == f"{lon:.6f}, {lat:.6f}"
+
+
+def test_other_ways_in_are_told_where_the_facility_and_their_number_stay(tmp_path: Path) -> None:
+    lon, lat = lonlat(200, 0)
+    _, after = edited(tmp_path, f'move = {{ facility = "K", {at(100, 0)}, entrances = [[{lon:.9f}, {lat:.9f}]] }}')
+    assert told(after) == [("K", "entrance", "{:.6f}, {:.6f}".format(*lonlat(100, 0)), f"{lon:.6f}, {lat:.6f}")]
+    assert not [finding for finding in after.findings if finding.code == "edit.nothing_changes"]
+
+
+def test_no_gate_leads_into_what_another_edit_closes(tmp_path: Path) -> None:
+    found = faults(tmp_path, 'close = { facility = "K" }', f'open_gate = {{ id = "g", facility = "K", {at(100, 0)} }}')
+    assert set(found) == {"gate.closed_facility"} and found["gate.closed_facility"].values["other"] == 1
 
 
 def test_a_table_that_no_edit_changes_is_the_same_object(tmp_path: Path) -> None:
@@ -417,6 +430,49 @@ def test_edits_of_a_base_and_of_its_scenario_hold_together(tmp_path: Path) -> No
     study = apply_edits(read_study(plan), plan)
     assert list(study.facilities["facility_id"]) == ["P", "S"]
     assert [(change.edit, change.target) for change in study.changes if change.what == "kind"] == [(1, "K"), (2, "G")]
+
+
+def chain(folder: Path, *heads: str) -> Path:
+    """Scenarios that extend one another, the toy plan first, each with an edit of its own unless its head has some."""
+    edits = iter(('close = { facility = "K" }', 'close = { facility = "G" }', 'close = { facility = "S" }'))
+    before = "toy.toml"
+    for number, head in enumerate(heads):
+        file = scenario(folder, *([] if "edits" in head else [next(edits)]), head=head, name=f"{number}.toml")
+        file.write_text(file.read_text(encoding="utf-8").replace("toy.toml", before), encoding="utf-8")
+        before = file.name
+    return folder / before
+
+
+@pytest.mark.parametrize(
+    ("heads", "cost"),
+    [
+        (("cost = 45", ""), (None, "none")),
+        (("cost = 45", "cost = 60"), (60.0, "all")),
+        (("cost = 45", "edits = []"), (45.0, "all")),
+        (("cost = 45", "cost = 6\ncost_unit = '元'"), (6.0, "all")),
+        (("", "edits = [{ cost = 3, close = { facility = 'S' } }]"), (3.0, "partly")),
+        (("cost = 45", "edits = [{ cost = 3, close = { facility = 'S' } }]"), (3.0, "partly")),
+    ],
+)
+def test_a_whole_cost_is_of_the_edits_it_was_stated_for(
+    tmp_path: Path, heads: tuple[str, ...], cost: tuple[float | None, str]
+) -> None:
+    assert scenario_cost(load_plan(chain(tmp_path, *heads))) == cost
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        ("edits = [{ cost = 3, close = { facility = 'S' } }]", "cost_unit = '元'"),
+        ("cost = 45", "cost_unit = '元'\nedits = []"),
+        ("cost = 45\ncost_unit = '元'", "edits = []", "cost_unit = '万元'\nedits = []"),
+    ],
+)
+def test_costs_of_one_file_are_not_counted_in_the_unit_of_another(tmp_path: Path, heads: tuple[str, ...]) -> None:
+    with pytest.raises(PlanError) as raised:
+        load_plan(chain(tmp_path, *heads))
+    (finding,) = raised.value.findings
+    assert finding.code == "plan.cost_units" and f"{len(heads) - 1}.toml" in str(raised.value)
 
 
 def test_a_unit_of_two_names_is_edited_once(tmp_path: Path) -> None:

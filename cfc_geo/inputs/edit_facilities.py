@@ -223,6 +223,10 @@ def _tell(edit: Numbered, made: Edited, study: Study, plan: Plan, ledger: Ledger
         for what in old | new:
             if (was := old.get(what, "")) != (becomes := new.get(what, "")):
                 ledger.change(edit, of_id, what, was, becomes)
+        if before is not None and after is not None and old["entrances"] == new["entrances"]:
+            was, becomes = (_doors_shown(site, study.crs) for site in (before, after))
+            if was != becomes:
+                ledger.change(edit, of_id, "entrance", was, becomes)
         if after is not None and after.row["capacity"] == 0:
             ledger.warning(edit, "edit.no_places_left", id=of_id)
         if after is not None and (before is None or before.row["kind"] != after.row["kind"]):
@@ -238,10 +242,19 @@ def _shown(site: Site | None, crs: str) -> dict[str, str]:
     row = {name: value for name, value in site.row.items() if name not in UNTOLD}
     shown = {name: f"{value:.10g}" if isinstance(value, (int, float)) else str(value) for name, value in row.items()}
     place = gpd.GeoSeries([site.row["geometry"]], crs=crs)
-    degrees = gpd.GeoSeries(representative_points(place), crs=crs).to_crs("EPSG:4326").iloc[0]
-    shown["position"] = f"{degrees.x:.6f}, {degrees.y:.6f}"
+    shown["position"] = _degrees_shown(gpd.GeoSeries(representative_points(place), crs=crs))
     shown["entrances"] = str(len(site.doors))
     return {name: "" if value == "nan" else value for name, value in shown.items()}
+
+
+def _doors_shown(site: Site, crs: str) -> str:
+    """Where a facility is entered; as many places as before may be others."""
+    doors = sorted((door for _, door in site.doors), key=lambda door: (door.x, door.y))
+    return _degrees_shown(gpd.GeoSeries(doors, crs=crs))
+
+
+def _degrees_shown(points: gpd.GeoSeries) -> str:
+    return "; ".join(f"{point.x:.6f}, {point.y:.6f}" for point in points.to_crs("EPSG:4326"))
 
 
 def _warn_of_kind(kind: str, of_id: str, study: Study, plan: Plan, edit: Numbered, ledger: Ledger) -> None:

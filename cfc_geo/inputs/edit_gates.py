@@ -11,7 +11,7 @@ import shapely
 from cfc_geo.edits import OpenGate
 from cfc_geo.inputs.drawn import place_drawn
 from cfc_geo.inputs.facilities import ENTRANCE_FAR_M
-from cfc_geo.inputs.ledger import Ledger, Numbered
+from cfc_geo.inputs.ledger import Ledger, Numbered, numbered
 from cfc_geo.inputs.study import study_area
 from cfc_geo.model import Study
 from cfc_geo.plan import Plan
@@ -67,7 +67,7 @@ def add_entrances(
         if gate is None or gate.facility is None:
             continue
         at = _place(gate, study, plan, edit, ledger)
-        if _is_known(gate.facility, study, edit, ledger) and at is not None:
+        if _is_known(gate.facility, study, plan, edit, ledger) and at is not None:
             place = shapely.Point(at)
             if _leads_in(place, gate.facility, study, streets, plan.walk.snap_limit_m, edit, ledger):
                 owners.append(gate.facility)
@@ -125,14 +125,19 @@ def _ends_of_gate(
 # ----------------------------------------------------------------------------------------------- gates of facilities
 
 
-def _is_known(facility: str, study: Study, edit: Numbered, ledger: Ledger) -> bool:
-    """Whether there is such a facility; an error names what it became part of, or those whose id or name is like it."""
+def _is_known(facility: str, study: Study, plan: Plan, edit: Numbered, ledger: Ledger) -> bool:
+    """Whether there is such a facility; an error names the edit that closes it, what it became part of, or those whose
+    id or name is like it."""
     ids, names = study.facilities["facility_id"], study.facilities["name"]
     if (ids == facility).any():
         return True
     if facility in study.merged:
         ledger.error(edit, "gate.merged_facility", facility=facility, kept=study.merged[facility])
         return False
+    for other in numbered(plan, {"close"}):
+        if other.edit.close is not None and other.edit.close.facility == facility:
+            ledger.error(edit, "gate.closed_facility", facility=facility, other=other.position)
+            return False
     near = difflib.get_close_matches(facility, ids.tolist(), n=SHOWN_LIKE, cutoff=0.5)
     alike = difflib.get_close_matches(facility, names.tolist(), n=SHOWN_LIKE, cutoff=0.5)
     near += [f"{of_id} {name}" for of_id, name in zip(ids, names, strict=True) if name in alike]

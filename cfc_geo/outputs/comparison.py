@@ -1,5 +1,7 @@
 """What a comparison is written as: tables, workbook, sentences, map and record, in one folder, whole or not at all."""
 
+import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.model import Comparison, Finished
-from cfc_geo.outputs.folder import check_comparison_folder, renewed
+from cfc_geo.outputs.folder import MAX_NAME_BYTES, check_comparison_folder, renewed
 from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, versions, write_record
 from cfc_geo.outputs.sentences import sentences, sentences_markdown, sentences_page
 from cfc_geo.outputs.spreadsheet import Pen, Sheet, readable, workbook_bytes
@@ -16,6 +18,7 @@ from cfc_geo.outputs.tables import write_csv
 from cfc_geo.tables import ALL_BANDS, CIRCLE
 
 SEPARATOR = "--"
+DIGEST = 12
 CODES = ("state", "crowded", "cost_is")
 """Columns of codes that people read as words."""
 
@@ -40,8 +43,13 @@ def write_comparison(comparison: Comparison, out_dir: Path, lang: str) -> Path:
 
 
 def folder_name(names: Sequence[str]) -> str:
-    """The name of the folder for a comparison of these results."""
-    return SEPARATOR.join(names)
+    """The name of the folder for a comparison of these results; of long names the first, and a digest of all."""
+    name = SEPARATOR.join(names)
+    if len(names) < 2 or len(os.fsencode(name)) <= MAX_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:DIGEST]
+    first = os.fsencode(names[0])[: MAX_NAME_BYTES // 2].decode("utf-8", "ignore")
+    return f"{first}{SEPARATOR}{len(names) - 1}{SEPARATOR}{digest}"
 
 
 def names_of(comparison: Comparison) -> list[str]:

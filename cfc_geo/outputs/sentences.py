@@ -182,6 +182,7 @@ class _Speaker:
             yield self._say(name, "crowding", "relieved", {}, shares=None, **self._site(row))
         unknown = (
             facilities["crowding_after"].isna()
+            & (facilities["capacity_after"] != 0)
             & (facilities["state"] != "closed")
             & facilities["kind"].isin([kind for kind, known in catalog.kinds().items() if known.has_places])
         )

@@ -283,7 +283,7 @@ def _compare_facilities(before: Finished, after: Finished) -> pd.DataFrame:
         },
         index=ids,
     ).reset_index(drop=True)
-    table["crowded"] = _crowded(table)
+    table["crowded"] = _crowded(one, two)
     order = table.assign(
         rank=table["crowded"].map({"newly": 0, "relieved": 1}).fillna(2), same=table["state"] == "same"
     ).sort_values(["rank", "same", "facility_id"])
@@ -309,11 +309,21 @@ def _states(one: gpd.GeoDataFrame, two: gpd.GeoDataFrame) -> np.ndarray:
     return np.select([np.asarray(test) for test in tests], ["added", "closed", "converted", "moved", "resized"], "same")
 
 
-def _crowded(table: pd.DataFrame) -> np.ndarray:
+def _crowded(one: gpd.GeoDataFrame, two: gpd.GeoDataFrame) -> np.ndarray:
     """newly (more children than places, and not before), relieved (the reverse), still, or "" (not, or not known)."""
-    was, now = table["crowding_before"].to_numpy() > 1, table["crowding_after"].to_numpy() > 1
-    known_now = table["crowding_after"].notna().to_numpy()
+    (was, _), (now, known_now) = map(_beyond_capacity, (one, two))
     return np.select([now & ~was, was & ~now & known_now, was & now], ["newly", "relieved", "still"], "")
+
+
+def _beyond_capacity(facilities: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Which facilities have more children than places, and of which that is known; of 0 places no ratio tells it."""
+    columns = ("capacity", "crowding", "overflow_children")
+    capacity, crowding, overflow = (
+        pd.to_numeric(facilities[name]).to_numpy(float) if name in facilities else np.full(len(facilities), np.nan)
+        for name in columns
+    )
+    none = capacity == 0
+    return np.where(none, overflow > 0, crowding > 1), ~np.isnan(np.where(none, overflow, crowding))
 
 
 # --------------------------------------------------------------------------------------------------------- in short
@@ -370,9 +380,13 @@ def _worst_unit(worst: pd.DataFrame) -> dict[str, Any]:
 
 
 def _extra_cost(before: Finished, after: Finished) -> tuple[float, str]:
-    """What `after` costs beyond `before`: all, partly (it is a lower bound) or none of it known."""
+    """What `after` costs beyond `before`: all, partly (it is a lower bound) or none of it known. A lower bound of 0 or
+    less says nothing of whether it costs more."""
     base = before.cost.amount if before.cost.unit else 0.0
     same_unit = before.cost.unit in ("", after.cost.unit)
     if before.cost.partly or not same_unit or np.isnan(base) or np.isnan(after.cost.amount):
         return float("nan"), "none"
-    return after.cost.amount - base, "partly" if after.cost.partly else "all"
+    extra = after.cost.amount - base
+    if after.cost.partly and not extra > 0:
+        return float("nan"), "none"
+    return extra, "partly" if after.cost.partly else "all"
