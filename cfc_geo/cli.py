@@ -191,7 +191,7 @@ def site(plan: Path, out: Path, allow: tuple[Path, ...], write: Path | None, lan
         raise click.UsageError(catalog.word("cli.site.no_limit", lang, kind=catalog.kind_name(ask.kind, lang)))
     check_site_folder(plan, ask.kind, out)
     if write is not None:
-        check_scenario_file(write)
+        check_scenario_file(write, loaded)
     start, stages = time.perf_counter(), _Stages(lang)
     with stages, _uncollected():
         siting = find_sites(loaded, ask, stages.announce)
@@ -341,6 +341,7 @@ def _print_comparison(comparison: "Comparison", folder: Path, lang: str) -> None
 
 
 def _print_siting(siting: "Siting", folder: Path, scenario: Path | None, seconds: float, lang: str) -> None:
+    from cfc_geo.outputs.scenario_file import run_option
     from cfc_geo.outputs.siting_report import headline
 
     print(catalog.word("site.done", lang, plan=siting.plan.file, folder=folder, seconds=f"{seconds:.1f}"))
@@ -348,7 +349,7 @@ def _print_siting(siting: "Siting", folder: Path, scenario: Path | None, seconds
         print(f"  {line}")
     print(catalog.word("site.said.open", lang, file=folder / "summary.md"))
     if scenario is not None:
-        print(catalog.word("site.said.written", lang, file=scenario))
+        print(catalog.word("site.said.written", lang, file=scenario, allow=run_option(siting, scenario)))
 
 
 class _Stages:

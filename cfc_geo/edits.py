@@ -12,10 +12,17 @@ from pydantic import AfterValidator, Field, model_validator
 from cfc_geo.blocks import BandId, Datum, KindId, PlanModel, Text, fault
 
 MOST_CHARACTERS = 100
+MOST_PLACES = 1_000_000
+MOST_COST = 1e12
+
+
+def is_plain_id(of_id: str) -> bool:
+    """Whether something new may be called so: not too long, and nothing in it that does not print."""
+    return len(of_id) <= MOST_CHARACTERS and not any(unicodedata.category(mark) in UNSEEN for mark in of_id)
 
 
 def _plain_id(of_id: str) -> str:
-    if len(of_id) > MOST_CHARACTERS or any(unicodedata.category(mark) in UNSEEN for mark in of_id):
+    if not is_plain_id(of_id):
         raise fault("edit_id", most=MOST_CHARACTERS)
     return of_id
 
@@ -27,7 +34,7 @@ NewId = Annotated[Text, AfterValidator(_plain_id)]
 Coordinates = Annotated[list[float], Field(min_length=2, max_length=2)]
 """Longitude and latitude, or x and y of a projected CRS: which, `datum` says."""
 Line = Annotated[list[Coordinates], Field(min_length=2)]
-Places = Annotated[float, Field(ge=0, le=1_000_000)]
+Places = Annotated[float, Field(ge=0, le=MOST_PLACES)]
 Children = Annotated[float, Field(ge=0, le=10_000_000)]
 Factor = Annotated[float, Field(ge=0, le=100)]
 Target = tuple[Literal["facility", "street", "gate", "children", "cell"], str]
@@ -213,7 +220,7 @@ class Edit(PlanModel):
     """One change, its reason and its cost (in the scenario's `cost_unit`)."""
 
     why: str = ""
-    cost: float | None = Field(None, ge=0, le=1e12)
+    cost: float | None = Field(None, ge=0, le=MOST_COST)
     add: AddFacility | None = None
     close: CloseFacility | None = None
     move: MoveFacility | None = None

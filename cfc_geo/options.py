@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cfc_geo import catalog
+from cfc_geo.edits import MOST_COST, MOST_PLACES
 
 if TYPE_CHECKING:
     from cfc_geo.siting.ask import Ask
@@ -107,8 +108,8 @@ def site_options(say: Callable[[str], str]) -> list[click.Parameter]:
         option("datum", "DATUM"),
         option("layer", "NAME"),
         option("grid", "M", click.FloatRange(20, 5_000), 200.0),
-        option("capacity", "N", above_zero),
-        option("cost", "C", above_zero),
+        option("capacity", "N", click.FloatRange(0, MOST_PLACES, min_open=True)),
+        option("cost", "C", click.FloatRange(0, MOST_COST, min_open=True)),
         option("apart", "M", click.FloatRange(0, 10_000), 0.0),
         option("limit", "M", click.FloatRange(0, 5_000, min_open=True)),
         option("horizon", "M", click.FloatRange(0, 30_000, min_open=True), 5_000.0),

@@ -66,6 +66,7 @@ class Plan(PlanModel):
 
     _file: Path = PrivateAttr(default=Path("plan.toml"))
     _folders: reach.Folders = PrivateAttr(default_factory=lambda: reach.folders_of(Path("plan.toml"), ()))
+    _chain: tuple[Path, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _limits_known(self) -> "Plan":
@@ -90,6 +91,11 @@ class Plan(PlanModel):
     def file(self) -> Path:
         """The plan file; relative paths in the plan start at its folder."""
         return self._file
+
+    @property
+    def chain(self) -> tuple[Path, ...]:
+        """The plan file, and those that it extends."""
+        return self._chain
 
     def path(self, file: str) -> Path:
         """Where `file`, as the plan names it, is. Raises `PlanError` where the plan may not reach it (`reach.py`)."""
@@ -152,7 +158,7 @@ def load_plan(file: str | Path, allow: Iterable[str | Path] = ()) -> Plan:
         raise PlanError(findings) from None
     _check_reach(file, dict.fromkeys(_files_in(plan.model_dump())), folders, findings)
     findings.raise_errors(PlanError)
-    plan._file, plan._folders = file, folders
+    plan._file, plan._folders, plan._chain = file, folders, tuple(path for path, _ in chain)
     return plan
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -185,6 +186,16 @@ def test_places_count_where_they_are_asked_for(tmp_path: Path, capsys: pytest.Ca
     assert found["answer"]["objective"] == had + 5
 
 
+def test_children_who_take_part_of_a_place_leave_the_rest(tmp_path: Path) -> None:
+    candidates(tmp_path)
+    write_toy(tmp_path, PLAN + '[access]\nparticipation = { kindergarten = 0.5 }\nwhy = "半日制"\n')
+    assert listed(tmp_path, "--sites", "1", "--objective", "cover-capacitated", "--capacity", "5") == 0
+    folder = tmp_path / "out/toy.site-kindergarten"
+    found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert found["children_with_a_place"]["after"] - found["children_with_a_place"]["before"] == 10
+    assert "半日制" in (folder / "summary.md").read_text(encoding="utf-8")
+
+
 # --------------------------------------------------------------------------------------------------- what it refuses
 
 
@@ -222,7 +233,8 @@ def test_wrong_usage(tmp_path: Path, options: list[str], said: str, capsys: pyte
         (["--candidates", "{folder}/candidates.csv", "--datum", "gcj02", "--level", "镇"], "镇"),
         (["--candidates", "https://example.org/c.csv", "--datum", "wgs84"], "https"),
         (["--write", "{folder}/data/cells.csv"], ".toml"),
-        (["--write", "{folder}/toy.toml"], "left alone"),
+        (["--write", "{folder}/toy.toml"], "would be lost"),
+        (["--write", "{folder}/other.toml"], "left alone"),
         (["--write", "{folder}/no/such/folder.toml"], "no/such"),
         (["--grid", "20", "--kind", "playground"], "no-parks"),
     ],
@@ -232,6 +244,7 @@ def test_faults_are_told_and_nothing_is_written(
 ) -> None:
     write_toy(tmp_path)
     candidates(tmp_path, ("选择",), {"s1": ("也许",)})
+    (tmp_path / "other.toml").write_text("name = 'x'", encoding="utf-8")
     given = [option.format(folder=tmp_path) for option in options]
     if "--grid" in given:
         (tmp_path / "toy.toml").write_text(
@@ -271,3 +284,64 @@ def test_a_scenario_is_written_again_but_only_by_its_own_verb(tmp_path: Path) ->
     (tmp_path / "new.toml").write_text("# mine now\n" + text, encoding="utf-8")
     assert listed(tmp_path, *write) == 1
     assert (tmp_path / "new.toml").read_text(encoding="utf-8").startswith("# mine now")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([["x" * 150, *lonlat(650, -5), "", ""]], "longer than 100"),
+        ([["a\u202eb", *lonlat(650, -5), "", ""]], "do not show"),
+        ([["K", *lonlat(650, -5), "", ""]], "facilities"),
+        ([["a", *lonlat(650, -5), "", ""], ["a", *lonlat(1150, 5), "", ""]], "repeated"),
+        ([["a", *lonlat(650, -5), 1e15, ""]], "造价 is more than"),
+        ([["a", *lonlat(650, -5), "", 5e6]], "容量 is more than"),
+    ],
+)
+def test_candidates_that_no_scenario_could_build_are_told_by_row(
+    tmp_path: Path, rows: list[list[object]], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_toy(tmp_path)
+    write_csv(tmp_path / "candidates.csv", [["编号", "经度", "纬度", "造价", "容量"], *rows])
+    assert listed(tmp_path, "--sites", "1") == 1
+    err = capsys.readouterr().err
+    assert said in err and "row" in err and not (tmp_path / "out").exists()
+
+
+def test_an_id_that_the_plan_edits_is_no_new_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_toy(tmp_path)
+    closing = 'extends = "base.toml"\n[[edits]]\nclose = { facility = "K" }\n'
+    (tmp_path / "toy.toml").rename(tmp_path / "base.toml")
+    (tmp_path / "toy.toml").write_text(closing, encoding="utf-8")
+    write_csv(tmp_path / "candidates.csv", [["编号", "经度", "纬度"], ["K", *lonlat(650, -5)]])
+    assert listed(tmp_path, "--sites", "1") == 1
+    assert "candidates.csv, row 2" in capsys.readouterr().err
+
+
+def test_a_plan_is_asked_again_and_again_with_one_grid_and_never_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_toy(tmp_path)
+    out = ["--out", str(tmp_path / "out"), "--lang", "en"]
+    for step, kind in enumerate(("kindergarten", "childcare", "playground")):
+        plan = tmp_path / (f"step{step - 1}.toml" if step else "toy.toml")
+        options = ["--kind", kind, "--sites", "1", "--grid", "390", "--write", str(tmp_path / f"step{step}.toml")]
+        assert main(["site", str(plan), *options, *out]) == 0
+    text = (tmp_path / "step1.toml").read_text(encoding="utf-8")
+    write = ["--write", str(tmp_path / "step1.toml")]
+    assert main(["site", str(tmp_path / "step2.toml"), "--kind", "kindergarten", "--sites", "1", *write, *out]) == 1
+    assert "would be lost" in capsys.readouterr().err
+    assert (tmp_path / "step1.toml").read_text(encoding="utf-8") == text
+    (tmp_path / "sub").mkdir()
+    far = ["--sites", "1", "--grid", "390", "--write", str(tmp_path / "sub/far.toml")]
+    assert main(["site", str(tmp_path / "toy.toml"), "--kind", "kindergarten", *far, *out]) == 0
+    assert "--allow" in capsys.readouterr().out
+
+
+def test_a_limit_that_would_do_is_told_and_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    candidates(tmp_path)
+    assert listed(tmp_path, "--sites", "3", "--cover-share", "0.9", "--limit", "60") == 1
+    said = re.search(r"with a limit of ([\d.,]+) m", capsys.readouterr().err)
+    assert said is not None
+    least_m = float(said[1].replace(",", ""))
+    assert listed(tmp_path, "--sites", "3", "--cover-share", "0.9", "--limit", f"{least_m:.1f}") == 0
+    assert listed(tmp_path, "--sites", "3", "--cover-share", "0.9", "--limit", f"{least_m - 0.2:.1f}") == 1

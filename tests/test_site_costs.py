@@ -1,6 +1,8 @@
 """What `cfc-geo site` may not do with costs, places and sites that bring nothing."""
 
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,32 @@ def test_children_whom_nobody_knows_cannot_be_sited_for(tmp_path: Path, capsys: 
     assert site(tmp_path, "--sites", "1", "--kind", "kindergarten", "--grid", "200") == 1
     said = capsys.readouterr().err
     assert "3-5" in said and "nobody" in said and "Traceback" not in said
+
+
+def test_the_front_is_drawn_in_steps_and_no_dearer_than_the_sites_asked_for(tmp_path: Path) -> None:
+    """Nothing is gained before the next site stands; of three sites the dearest three are the most that is spent."""
+    candidates(tmp_path, ("造价",), {"s1": (10,), "s2": (20,), "s3": (30,), "s4": (400,), "far": (500,)})
+    write_toy(tmp_path)
+    assert listed(tmp_path, "--sites", "2", "--front") == 0
+    assert table(tmp_path, "front.csv")["allowed"].max() <= 900
+    drawn = (tmp_path / "out/toy.site-kindergarten/front.svg").read_text(encoding="utf-8")
+    for line in re.findall(r'<polyline points="([^"]*)"', drawn):
+        places = [tuple(map(float, point.split(","))) for point in line.split()]
+        for (x, y), (next_x, next_y) in pairwise(places):
+            assert x == next_x or y == next_y
+
+
+def test_two_units_of_one_name_do_not_gain_as_one(tmp_path: Path) -> None:
+    candidates(tmp_path)
+    write_toy(tmp_path)
+    for file in (tmp_path / "data").iterdir():
+        if (text := file.read_bytes()).find("西社区".encode()) >= 0:
+            file.write_bytes(
+                text.replace("西社区".encode(), "和平".encode()).replace("东社区".encode(), "和平".encode())
+            )
+    assert listed(tmp_path, "--sites", "3") == 0
+    words = (tmp_path / "out/toy.site-kindergarten/summary.md").read_text(encoding="utf-8")
+    gain = table(tmp_path, "gain.csv")
+    of_unit = gain[gain["unit_name"] == "和平"].groupby("unit_id")["children_gained"].sum()
+    assert (of_unit > 0).all() and len(of_unit) == 2
+    assert all(f"和平 {children:.0f}" in words for children in of_unit)

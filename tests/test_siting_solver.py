@@ -1,5 +1,7 @@
 """The siting solver against trying every choice, against networkx, and against published answers."""
 
+import _thread
+import threading
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfc_geo.questions.siting import program
 from cfc_geo.questions.siting.choose import alternatives, choose_sites
 from cfc_geo.questions.siting.front import pareto_front
 from cfc_geo.questions.siting.infeasible import explain_infeasible
@@ -366,3 +369,18 @@ def test_a_start_that_the_solver_hands_back_is_not_taken_for_its_answer() -> Non
     )
     answer = choose_sites(problem, "cover-capacitated")
     assert answer.status == "optimal" and answer.opened.tolist() == [3, 7] and answer.objective == 111
+
+
+def test_ctrl_c_is_heard_while_the_solver_works() -> None:
+    hung = threading.Event()
+
+    class Hung:
+        def run(self) -> None:
+            hung.wait()
+
+    threading.Timer(0.2, _thread.interrupt_main).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            program.run_in_thread(Hung())
+    finally:
+        hung.set()

@@ -1,5 +1,7 @@
 """Places where a facility might be built: a planner's list, or a grid of points over the units."""
 
+from collections.abc import Container
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,7 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.blocks import FileSource
+from cfc_geo.edits import MOST_CHARACTERS, MOST_COST, MOST_PLACES, is_plain_id
 from cfc_geo.errors import Findings
 from cfc_geo.inputs.drawn import water_areas
 from cfc_geo.inputs.headings import Wanted, match_headings
@@ -34,9 +37,12 @@ class CandidateFile(FileSource):
     file: str
 
 
-def read_candidates(block: CandidateFile, path: Path, study: Study, area: Area, findings: Findings) -> gpd.GeoDataFrame:
+def read_candidates(
+    block: CandidateFile, path: Path, study: Study, area: Area, taken: Container[str], findings: Findings
+) -> gpd.GeoDataFrame:
     """Candidates of a file (`tables.CANDIDATE_COLUMNS`), points in the study's CRS; faults go to `findings`.
 
+    taken: ids that nothing new may have.
     cost and capacity are NaN where the file gives none. choice: 必选 / required, 禁选 / forbidden, or empty.
     """
     raw = read_layer(path, block.file, block.layer, findings, wanted=Wanted({}, block.heading_row))
@@ -47,8 +53,11 @@ def read_candidates(block: CandidateFile, path: Path, study: Study, area: Area, 
     candidate_id = ids(raw, columns.get("id"), findings)
     if "id" not in columns:
         candidate_id = path.stem + "-" + candidate_id
-    if taken := sorted(set(candidate_id) & set(study.facilities["facility_id"])):
-        findings.error("candidates.id_taken", raw.file, raw.rows(candidate_id.isin(taken)), ids=taken[:8])
+    if (used := candidate_id.map(lambda name: name in taken)).any():
+        findings.error("candidates.id_taken", raw.file, raw.rows(used), ids=sorted(set(candidate_id[used]))[:8])
+    if (odd := ~candidate_id.map(is_plain_id).astype(bool)).any():
+        findings.error("candidates.id_odd", raw.file, raw.rows(odd), most=MOST_CHARACTERS)
+    sound = candidate_id.is_unique and not used.any()
     required, forbidden = _choices(raw, columns.get("choice"), findings)
     table = pd.DataFrame(
         {
@@ -60,14 +69,17 @@ def read_candidates(block: CandidateFile, path: Path, study: Study, area: Area, 
             "forbidden": forbidden,
         }
     )
-    if shapes is None or not only_types(raw, shapes, ("Point",), findings):
+    for role, most in (("cost", MOST_COST), ("capacity", MOST_PLACES)):
+        if (beyond := table[role] > most).any():
+            findings.error("candidates.too_much", raw.file, raw.rows(beyond), column=columns[role], most=most)
+    if not sound or shapes is None or not only_types(raw, shapes, ("Point",), findings):
         return no_candidates(study.crs)
     projected, inside = inside_area(raw, shapes, area, findings)
     frame = gpd.GeoDataFrame(table, geometry=projected.to_numpy(), crs=study.crs)[inside].reset_index(drop=True)
     return _settled(frame, study)
 
 
-def grid_candidates(study: Study, step_m: float, findings: Findings) -> gpd.GeoDataFrame:
+def grid_candidates(study: Study, step_m: float, taken: Container[str], findings: Findings) -> gpd.GeoDataFrame:
     """Points every `step_m` metres over the units, none of them in water, named by column and row."""
     inside = shapely.union_all(study.units.geometry.to_numpy())
     west, south, east, north = inside.bounds
@@ -86,9 +98,14 @@ def grid_candidates(study: Study, step_m: float, findings: Findings) -> gpd.GeoD
     frame = gpd.GeoDataFrame(
         {**table, "required": False, "forbidden": False}, geometry=points[keep], crs=study.crs, index=range(len(names))
     )
-    taken = set(study.facilities["facility_id"])
-    frame["candidate_id"] = [name + "-new" if name in taken else name for name in frame["candidate_id"]]
+    frame["candidate_id"] = [_free(name, taken) for name in names]
     return _settled(frame, study)
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """The name, or the first of name-2, name-3 … that nobody has."""
+    tried = (f"{name}-{number}" for number in count(2))
+    return next(each for each in chain([name], tried) if each not in taken)
 
 
 def no_candidates(crs: str) -> gpd.GeoDataFrame:

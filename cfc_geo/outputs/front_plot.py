@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any, Final
 
 from cfc_geo import catalog
 from cfc_geo.questions.siting.front import FrontPoint
+from cfc_geo.questions.siting.objectives import costs_differ
 from cfc_geo.siting.find import Siting
 
 WIDTH, HEIGHT = 720, 420
@@ -44,7 +46,7 @@ def _of(siting: Siting, objective: str) -> list[FrontPoint]:
 
 
 def _by_cost(siting: Siting) -> bool:
-    return bool(siting.candidates["cost"].nunique() > 1)
+    return costs_differ(siting.problem)
 
 
 def _x(siting: Siting, point: FrontPoint) -> float:
@@ -84,10 +86,17 @@ def _ticks(most: float) -> list[float]:
 
 def _line(name: str, points: Sequence[tuple[float, float]], most: float) -> list[str]:
     places = [_place(x, share, most) for x, share in points]
-    path = " ".join(f"{x},{y}" for x, y in places)
+    corners = [(x, before) for (_, before), (x, _) in pairwise(places)]  # nothing is gained before the next site stands
+    after = [place for pair in zip(corners, places[1:], strict=True) for place in pair]
+    path = " ".join(f"{x},{y}" for x, y in [*places[:1], *after, *_to_the_end(places, most)])
     dash = "" if name == "cover" else ' stroke-dasharray="7 4"'
     drawn = [f'<polyline points="{path}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"{dash}/>']
     return drawn + [_mark(name, x, y) for x, y in places]
+
+
+def _to_the_end(places: Sequence[tuple[float, float]], most: float) -> list[tuple[float, float]]:
+    """More brings no more than the last point: so far as the other line goes."""
+    return [(_place(most, 0, most)[0], places[-1][1])] if places else []
 
 
 def _mark(name: str, x: float, y: float) -> str:

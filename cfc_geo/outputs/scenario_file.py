@@ -5,19 +5,23 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from cfc_geo import catalog
+from cfc_geo import catalog, reach
 from cfc_geo.errors import Findings, OutputError
 from cfc_geo.outputs.tables import text
+from cfc_geo.plan import Plan
 from cfc_geo.siting.find import Siting
 
 MARK = "# cfc-geo site"
 """How a file that this module wrote begins; no other file is written over."""
 
 
-def check_scenario_file(path: Path) -> None:
-    """Raises `OutputError` if a scenario may not be written to `path`: another ending, or another file there."""
+def check_scenario_file(path: Path, plan: Plan) -> None:
+    """Raises `OutputError` if a scenario of `plan` may not be written to `path`: another ending, another file there, or
+    one that the plan is made of."""
     findings = Findings()
-    if path.suffix != ".toml":
+    if path.resolve() in [each.resolve() for each in plan.chain]:
+        findings.error("site.own_plan", str(path))
+    elif path.suffix != ".toml":
         findings.error("site.not_toml", str(path))
     elif path.is_dir() or path.is_symlink() or (path.exists() and not _is_ours(path)):
         findings.error("site.not_ours", str(path))
@@ -28,13 +32,20 @@ def check_scenario_file(path: Path) -> None:
 
 def write_scenario(siting: Siting, path: Path, lang: str) -> None:
     """Write the scenario, whole or not at all. Raises `OutputError` as `check_scenario_file` does, and `OSError`."""
-    check_scenario_file(path)
+    check_scenario_file(path, siting.plan)
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         new.write_text(scenario_text(siting, path, lang), encoding="utf-8", newline="\n")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def run_option(siting: Siting, path: Path) -> str:
+    """What `cfc-geo run` must be told to read the scenario at `path`: " --allow …" where its plan lies elsewhere."""
+    folders = reach.folders_of(path, ())
+    outside = [file for file in siting.plan.chain if not reach.is_within(file, folders)]
+    return f" {reach.option_for(outside)}" if outside else ""
 
 
 def scenario_text(siting: Siting, path: Path, lang: str) -> str:

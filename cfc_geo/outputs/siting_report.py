@@ -166,6 +166,8 @@ def proved(siting: Siting, lang: str) -> str:
     answer = siting.answer
     if answer.status == "optimal":
         return _say("proved", lang)
+    if siting.ask.objective == "equity" and answer.gap == 0:
+        return _say("worst_proved", lang)
     return _say("not_proved", lang, gap=f"{answer.gap:.1%}" if np.isfinite(answer.gap) else "?")
 
 
@@ -205,11 +207,12 @@ def _places(siting: Siting) -> dict[str, str] | None:
 
 def _who_gains(siting: Siting, lang: str) -> list[str]:
     table = gain_table(siting)
-    by_unit = table[table["unit_id"] != ALL_UNITS].groupby(["level", "unit_name"], sort=False)["children_gained"].sum()
+    by = ["level", "unit_id", "unit_name"]  # two units may have one name
+    by_unit = table[table["unit_id"] != ALL_UNITS].groupby(by, sort=False)["children_gained"].sum()
     lines = []
     for level in dict.fromkeys(by_unit.index.get_level_values("level")):
-        of_level = by_unit.loc[level].sort_values(ascending=False)
-        winners = [f"{_plain(unit)} {_number(gain)}" for unit, gain in of_level.items() if gain > 0][:SHOWN_UNITS]
+        of_level = by_unit.loc[level].sort_values(ascending=False, kind="stable")
+        winners = [f"{_plain(unit)} {_number(gain)}" for (_, unit), gain in of_level.items() if gain > 0][:SHOWN_UNITS]
         if winners and len(of_level) > 1:
             told = {"level": _plain(level) or _say("summary.units", lang), "units": _say("list", lang).join(winners)}
             lines.append(_say("summary.who", lang, **told))
@@ -237,6 +240,8 @@ def _assumptions(siting: Siting, lang: str) -> list[str]:
     if not _costs_known(siting):
         some = siting.candidates["cost"].notna().any()
         said.append(_say("rests.costs_unused" if some else "rests.costs_equal", lang))
+    if (share := siting.plan.access.participation.get(ask.kind, 1.0)) != 1 and ask.objective == "cover-capacitated":
+        said.append(_say("rests.participation", lang, share=f"{share:g}", why=_plain(siting.plan.access.why)))
     if ask.objective != "cover-capacitated":
         said.append(_say("rests.no_capacity", lang))
     if ask.limit_m is not None:

@@ -11,6 +11,8 @@ from cfc_geo.questions.siting.problem import Objective
 
 FAR_OBJECTIVES = ("p-median", "p-center")
 """Objectives that look beyond the limit."""
+LOOK_FARTHER = 3.0
+"""Where nothing does what is asked, a longer limit that would is looked for up to so many limits."""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ def find_sites(plan: Plan, ask: Ask, progress: Progress = lambda stage: None) ->
             problem, ask.objective, max(ask.alternatives, 1), time_limit_s=ask.time_limit_s, gap=ask.gap
         )
         if not found:
-            raise SolveError(why_not(plan, ask, problem, study))
+            farther = state_problem(plan, ask, study, steps.network, candidates, Findings(), farther=True)
+            raise SolveError(why_not(plan, ask, farther, study))
         placed_before = _placed_before(problem, ask)
     with clock("front"):
         front = pareto_front(problem, time_limit_s=ask.time_limit_s, gap=ask.gap) if ask.front else []

@@ -26,7 +26,7 @@ def why_not(plan: Plan, ask: Ask, problem: SitingProblem, study: Study) -> Findi
         findings.error("site.required_many", file, count=why.required_count, sites=ask.sites)
     if ask.budget is not None and why.required_cost > ask.budget:
         findings.error("site.required_dear", file, cost=why.required_cost, budget=ask.budget)
-    if ask.objective not in FAR_OBJECTIVES:
+    if ask.objective not in FAR_OBJECTIVES or ask.cover_share is not None:
         _tell_unreached(why, problem, study, file, findings)
     _tell_least(why, ask, file, findings)
     if not findings.errors:
@@ -60,4 +60,4 @@ def _tell_least(why: Explanation, ask: Ask, file: str, findings: Findings) -> No
     if ask.budget is not None and np.isfinite(why.least_cost):
         findings.error("site.least_cost", file, budget=ask.budget, least=why.least_cost)
     if np.isfinite(why.least_limit_m):
-        findings.error("site.least_limit", file, least_m=why.least_limit_m)
+        findings.error("site.least_limit", file, least_m=float(np.ceil(why.least_limit_m * 10) / 10))

@@ -16,14 +16,24 @@ from cfc_geo.model import Network, Result, Study
 from cfc_geo.network.costs import attach, travel_costs
 from cfc_geo.plan import Plan
 from cfc_geo.questions.siting.problem import SitingProblem
-from cfc_geo.siting.ask import FAR_OBJECTIVES, Ask, bands_of
+from cfc_geo.siting.ask import FAR_OBJECTIVES, LOOK_FARTHER, Ask, bands_of
 from cfc_geo.tables import children_column
 
 
 def state_problem(
-    plan: Plan, ask: Ask, study: Study, network: Network, candidates: gpd.GeoDataFrame, findings: Findings
+    plan: Plan,
+    ask: Ask,
+    study: Study,
+    network: Network,
+    candidates: gpd.GeoDataFrame,
+    findings: Findings,
+    *,
+    farther: bool = False,
 ) -> SitingProblem:
-    """The siting problem: cells with children as demand; the kind's facilities, which stay, and candidates as sites."""
+    """The siting problem: cells with children as demand; the kind's facilities, which stay, and candidates as sites.
+
+    `farther`: with pairs beyond the limit, to tell which limit would do.
+    """
     limit_m = plan.resolved_norms()[ask.kind].limit_m
     mine = study.facilities[study.facilities["kind"] == ask.kind]
     ids = [*mine["facility_id"], *candidates["candidate_id"]]
@@ -32,6 +42,8 @@ def state_problem(
     entrances = gpd.GeoDataFrame(pd.concat([doors, new], ignore_index=True), crs=study.crs)
     attached = attach(network, study.origins, entrances, limit_m=plan.walk.snap_limit_m)
     horizon_m = max(limit_m, ask.horizon_m if ask.objective in FAR_OBJECTIVES else 0.0)
+    if farther:
+        horizon_m = max(horizon_m, LOOK_FARTHER * limit_m)
     costs = travel_costs(network, attached, pd.DataFrame({"facility_id": ids}), horizon_m=horizon_m)
     existing = np.arange(len(ids)) < len(mine)
     detached = np.isin(ids, costs.detached)
@@ -49,7 +61,7 @@ def state_problem(
         forbidden=np.concatenate([np.zeros(len(mine), dtype=bool), candidates["forbidden"].to_numpy(dtype=bool)])
         | (detached & ~existing),
         cost=np.concatenate([np.zeros(len(mine)), _costs(ask, candidates, findings)]),
-        capacity=_capacities(ask, mine, candidates, findings),
+        capacity=_capacities(plan, ask, mine, candidates, findings),
         apart=_too_near(study, candidates, ask.apart_m, len(mine), mine),
         demand=costs.pairs["origin_id"].cat.codes.to_numpy().astype(np.int64),
         site=costs.pairs["facility_id"].cat.codes.to_numpy().astype(np.int64),
@@ -76,14 +88,16 @@ def check_known(plan: Plan, ask: Ask, before: Result, findings: Findings) -> Non
 
 
 def candidates_of(plan: Plan, ask: Ask, study: Study, findings: Findings) -> gpd.GeoDataFrame:
+    touched = {name for edit in plan.edits for of, name in edit.targets() if of == "facility"}
+    taken = touched | set(study.facilities["facility_id"]) | set(study.merged)
     if ask.candidates is None:
-        found = grid_candidates(study, ask.grid_m, findings)
+        found = grid_candidates(study, ask.grid_m, taken, findings)
     else:
         file = Path(ask.candidates.file)
         if reach.is_address(ask.candidates.file):
             findings.error("read.not_a_path", ask.candidates.file)
             raise PlanError(findings)
-        found = read_candidates(ask.candidates, file, study, study_area(plan, study.units), findings)
+        found = read_candidates(ask.candidates, file, study, study_area(plan, study.units), taken, findings)
     if found.empty and not findings.errors:
         findings.error("candidates.none", ask.candidates.file if ask.candidates else "")
     return found
@@ -144,8 +158,10 @@ def _costs(ask: Ask, candidates: gpd.GeoDataFrame, findings: Findings) -> np.nda
     return known
 
 
-def _capacities(ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, findings: Findings) -> np.ndarray:
-    """Places; infinite where the question is not about places."""
+def _capacities(
+    plan: Plan, ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, findings: Findings
+) -> np.ndarray:
+    """Children for whom there are places, places ÷ participation; infinite where the question is not about places."""
     if ask.objective != "cover-capacitated":
         return np.full(len(mine) + len(candidates), np.inf)
     if (lacking := mine.loc[mine["capacity"].isna(), "facility_id"]).any():
@@ -153,7 +169,10 @@ def _capacities(ask: Ask, mine: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame, 
     new = candidates["capacity"].fillna(np.nan if ask.capacity is None else ask.capacity)
     if (lacking := candidates.loc[new.isna(), "candidate_id"]).any():
         findings.error("site.capacity_of_new", "", ids=sorted(lacking)[:8], count=len(lacking))
-    return np.concatenate([mine["capacity"].to_numpy(dtype=float), new.to_numpy(dtype=float)])
+    if ask.bands and (others := [band for band in catalog.kinds()[ask.kind].bands if band not in ask.bands]):
+        findings.warning("site.places_of_others", "", bands=others)
+    places = np.concatenate([mine["capacity"].to_numpy(dtype=float), new.to_numpy(dtype=float)])
+    return places / plan.access.participation.get(ask.kind, 1.0)
 
 
 def _too_near(

@@ -47,7 +47,8 @@ def pareto_front(
 def _levels(problem: SitingProblem, most: float | None) -> list[float]:
     if costs_differ(problem):
         may = ~problem.existing & ~problem.forbidden
-        most = most or problem.budget or float(problem.cost[may].sum())
+        dearest = np.sort(problem.cost[may])[::-1][: problem.sites]
+        most = most or problem.budget or float(dearest.sum())
         return [float(level) for level in np.linspace(0, most, MAX_POINTS)]
     most = most or problem.sites or MAX_POINTS
     levels = np.unique(np.linspace(0, most, min(int(most), MAX_POINTS) + 1).round())
@@ -59,7 +60,7 @@ def _points(
 ) -> Iterator[FrontPoint]:
     by_cost = costs_differ(problem)
     for allowed in levels:
-        asked = replace(problem, sites=None, budget=allowed) if by_cost else replace(problem, sites=int(allowed))
+        asked = replace(problem, budget=allowed) if by_cost else replace(problem, sites=int(allowed))
         asked = replace(asked, cover_share=None)
         answer = choose_sites(
             asked, objective, time_limit_s=deadline.left() / 3, gap=gap, only_worst=objective == "equity"

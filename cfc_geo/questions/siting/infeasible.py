@@ -47,14 +47,40 @@ def explain_infeasible(problem: SitingProblem, objective: Objective, *, time_lim
         required_count=int(needed.sum()),
         required_cost=float(problem.cost[needed].sum()),
         required_apart=problem.apart[firm[problem.apart].all(axis=1) & ~problem.existing[problem.apart].all(axis=1)],
-        least_sites=_least(replace(problem, sites=None, cost=np.ones(len(may))), objective, deadline),
+        least_sites=_least_sites(problem, objective, deadline),
         least_cost=_least(replace(problem, budget=None), objective, deadline),
         least_limit_m=_least_limit(problem, objective, deadline),
     )
 
 
+def _least_sites(problem: SitingProblem, objective: Objective, deadline: Deadline) -> float:
+    """The fewest new sites that do what is asked; a budget in other units is dropped."""
+    if not _needs_trying(problem, objective):
+        return _least(replace(problem, sites=None, cost=np.ones(len(problem.cost))), objective, deadline)
+    free = int((~problem.existing & ~problem.forbidden).sum())
+    low, high, found = 0, free, float("nan")
+    while low <= high:  # what some can do more can
+        middle = (low + high) // 2
+        asked = replace(problem, sites=middle, budget=None)
+        status = choose_sites(asked, objective, time_limit_s=deadline.left() / 2, gap=1.0).status
+        if status in ("optimal", "feasible"):
+            found, high = float(middle), middle - 1
+        elif status == "infeasible":
+            low = middle + 1
+        else:
+            return float("nan")
+    return found
+
+
+def _needs_trying(problem: SitingProblem, objective: Objective) -> bool:
+    """Whether a set cover does not ask the same: it knows neither places nor, beside a share, the way of all others."""
+    return problem.cover_share is not None and objective in ("p-median", "p-center", "cover-capacitated")
+
+
 def _least(problem: SitingProblem, objective: Objective, deadline: Deadline) -> float:
     """The least cost of new sites that do what `objective` asks of everybody; a budget in other units is dropped."""
+    if _needs_trying(problem, objective):
+        return float("nan")
     asked = replace(problem, budget=None)
     if objective in ("p-median", "p-center"):  # everybody who can reach a site must
         asked = replace(asked, limit_m=float(problem.metres.max(initial=0.0)), cover_share=None)
@@ -73,7 +99,7 @@ def _least_limit(problem: SitingProblem, objective: Objective, deadline: Deadlin
     while low <= high:
         middle = (low + high) // 2
         asked = replace(problem, limit_m=float(longer[middle]))
-        status = choose_sites(asked, "cover", time_limit_s=deadline.left() / 2).status
+        status = choose_sites(asked, "cover", time_limit_s=deadline.left() / 2, gap=1.0).status
         if status in ("optimal", "feasible"):
             found, high = float(longer[middle]), middle - 1
         elif status == "infeasible":

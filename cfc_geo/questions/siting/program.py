@@ -1,5 +1,6 @@
 """A mixed-integer program in sparse arrays, and its solution by HiGHS."""
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -106,13 +107,29 @@ def solve(program: Program, *, start: tuple[np.ndarray, np.ndarray] | None, dead
     if start is not None:
         columns, values = start
         highs.setSolution(len(columns), columns.astype(np.int32), values.astype(float))
-    highs.run()
+    run_in_thread(highs)
     outcome = _outcome(highspy, highs, mixed=bool(program.whole.any()))
     stated = highs.getInfo().objective_function_value
     if start is not None and outcome.x is not None and not np.isclose(program.cost @ outcome.x, stated, rtol=1e-7):
         # HiGHS 1.16 may hand back the start beside the objective of a better solution that presolve found
         return solve(program, start=None, deadline=deadline, gap=gap)
     return outcome
+
+
+def run_in_thread(highs: Any) -> None:
+    """Run in a thread of its own: HiGHS does not listen to Ctrl-C, and Python only hears it between two calls. Whoever
+    is interrupted leaves at once; the thread goes on until its time is over, or the process ends."""
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            highs.run()
+        finally:
+            done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    while not done.wait(0.1):
+        pass
 
 
 def _as_lp(highspy: Any, program: Program) -> Any:
