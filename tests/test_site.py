@@ -345,3 +345,14 @@ def test_a_limit_that_would_do_is_told_and_does(tmp_path: Path, capsys: pytest.C
     least_m = float(said[1].replace(",", ""))
     assert listed(tmp_path, "--sites", "3", "--cover-share", "0.9", "--limit", f"{least_m:.1f}") == 0
     assert listed(tmp_path, "--sites", "3", "--cover-share", "0.9", "--limit", f"{least_m - 0.2:.1f}") == 1
+
+
+def test_candidates_far_from_streets_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_toy(tmp_path)
+    write_csv(
+        tmp_path / "candidates.csv", [["编号", "经度", "纬度"], ["a", *lonlat(650, -5)], ["b", *lonlat(700, 385)]]
+    )
+    snap = "[walk]\nsnap_limit_m = 50\n" if "[walk]" not in PLAN else ""
+    (tmp_path / "toy.toml").write_text(PLAN + snap, encoding="utf-8")
+    assert listed(tmp_path, "--sites", "1") == 0
+    assert "cannot be chosen: b" in capsys.readouterr().err

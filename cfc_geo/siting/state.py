@@ -51,6 +51,11 @@ def state_problem(
     if (lost := required & detached).any():
         lost_ids = np.array(ids, dtype=object)[lost].tolist()
         findings.error("candidates.no_street", "", ids=lost_ids[:8], limit_m=plan.walk.snap_limit_m)
+    off = detached & ~existing & ~required
+    if ask.candidates is not None and off.any():
+        far_ids = np.array(ids, dtype=object)[off].tolist()
+        told = {"ids": far_ids[:8], "count": len(far_ids), "limit_m": plan.walk.snap_limit_m}
+        findings.warning("candidates.off_street", ask.candidates.file, **told)
     children, weight = _children(plan, ask, study, findings)
     return SitingProblem(
         children=children,
