@@ -4,12 +4,8 @@ Exit codes: 0 fine, 1 a fault in plan or data, 2 wrong usage, 130 interrupted. H
 verbs, so that help answers at once.
 """
 
-import difflib
 import gc
-import io
-import locale
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,22 +18,21 @@ import click
 from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
 from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_options, site_options
+from cfc_geo.spoken import COMMAND, Group, Verb, language, say_utf8, usage_text
 
 if TYPE_CHECKING:
     from cfc_geo.model import Comparison, Result
     from cfc_geo.plan import Plan
-    from cfc_geo.siting import Siting
+    from cfc_geo.siting.find import Siting
 
-COMMAND = "cfc-geo"
-VERBS = ("run", "compare", "site", "check", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    lang = _language(arguments)
-    _say_utf8()
+    lang = language(arguments)
+    say_utf8()
     try:
         outcome = build_command(lang).main(arguments, prog_name=COMMAND, standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
@@ -48,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error.ctx.get_help() if error.ctx else "", file=sys.stderr)
         return WRONG_USAGE
     except click.UsageError as error:
-        print(_usage_text(error, lang), file=sys.stderr)
+        print(usage_text(error, lang), file=sys.stderr)
         return WRONG_USAGE
     except (KeyboardInterrupt, click.Abort):
         print("\n" + catalog.word("cli.interrupted", lang), file=sys.stderr)
@@ -61,7 +56,7 @@ def build_command(lang: str) -> click.Group:
     def say(key: str) -> str:
         return catalog.word(f"cli.{key}", lang)
 
-    language = click.Option(["--lang"], type=click.Choice(catalog.LANGUAGES), help=say("lang.help"))
+    lang_option = click.Option(["--lang"], type=click.Choice(catalog.LANGUAGES), help=say("lang.help"))
     plan = click.Argument(["plan"], type=click.Path(path_type=Path), metavar=say("plan.metavar"))
     plans = click.Argument(
         ["plans"], type=click.Path(path_type=Path), nargs=-1, required=True, metavar=say("plan.metavar") + "…"
@@ -76,23 +71,23 @@ def build_command(lang: str) -> click.Group:
         ["--allow"], type=click.Path(path_type=Path), multiple=True, metavar="DIR", help=say("allow.help")
     )
     folder = click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR")
-    group = _Group(
-        COMMAND, lang, help=say("group.help"), params=[language, _version_option(lang)], invoke_without_command=False
+    verbs: dict[str, tuple[Any, list[click.Parameter]]] = {
+        "run": (run, [plans, out, allow]),
+        "compare": (compare, [results, out, allow]),
+        "site": (site, [plan, *site_options(say), out, allow]),
+        "check": (check, [plan, out, allow]),
+        "datum": (datum, [*datum_params(say), allow]),
+        "new": (new, [folder]),
+        "fetch": (fetch, [folder, *fetch_options(say)]),
+    }
+    about, metavar = say("group.help"), " | ".join(verbs)
+    group = Group(
+        COMMAND, lang, help=about, params=[lang_option], callback=lambda **_: None, subcommand_metavar=metavar
     )
-    group.callback = lambda **_: None
-    verbs: tuple[tuple[str, list[click.Parameter], Any], ...] = (
-        ("run", [plans, out, allow], run),
-        ("compare", [results, out, allow], compare),
-        ("check", [plan, out, allow], check),
-        ("site", [plan, *site_options(say), out, allow], site),
-        ("datum", [*datum_params(say), allow], datum),
-        ("new", [folder], new),
-        ("fetch", [folder, *fetch_options(say)], fetch),
-    )
-    for name, params, verb in verbs:
+    for name, (verb, params) in verbs.items():
         about = say(f"{name}.help")
-        settings = {"params": [*params, language], "help": about, "short_help": about}
-        group.add_command(_Verb(name, lang, callback=_speaking(verb, lang), **settings))
+        settings = {"params": [*params, lang_option], "help": about, "short_help": about}
+        group.add_command(Verb(name, lang, callback=_speaking(verb, lang), **settings))
     return group
 
 
@@ -188,7 +183,7 @@ def site(plan: Path, out: Path, allow: tuple[Path, ...], write: Path | None, lan
     from cfc_geo.outputs.scenario_file import check_scenario_file, write_scenario
     from cfc_geo.outputs.siting_report import check_site_folder, write_siting
     from cfc_geo.plan import load_plan
-    from cfc_geo.siting import find_sites
+    from cfc_geo.siting.find import find_sites
 
     ask = ask_of(given, lang)
     loaded = load_plan(plan, allow)
@@ -386,94 +381,6 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _say_utf8() -> None:
-    """No text, Chinese on a terminal of another encoding or a file name that is no Unicode, may end in an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _language(arguments: Sequence[str]) -> str:
-    """`--lang` if it is given (wherever), else the locale's: Chinese for zh_*, English for all others."""
-    for position, argument in enumerate(arguments):
-        given = argument.removeprefix("--lang=") if argument.startswith("--lang=") else None
-        if argument == "--lang" and position + 1 < len(arguments):
-            given = arguments[position + 1]
-        if given in catalog.LANGUAGES:
-            return given
-    set_by = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), None)
-    return "zh" if (set_by or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
-
-
-# ----------------------------------------------------------------------------------------- click, in two languages
-
-
-class _Formatter(click.HelpFormatter):
-    """Click's help layout with its own three words in the user's language."""
-
-    lang = "en"
-
-    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        super().write_usage(prog, args, catalog.word("cli.usage", self.lang))
-
-    def section(self, name: str) -> Any:
-        return super().section(catalog.word(f"cli.{name.lower()}", self.lang))
-
-
-class _Context(click.Context):
-    def make_formatter(self) -> click.HelpFormatter:
-        formatter = _Formatter(width=self.terminal_width, max_width=100)
-        formatter.lang = self.command.lang  # type: ignore[attr-defined]
-        return formatter
-
-
-class _Verb(click.Command):
-    context_class = _Context
-
-    def __init__(self, name: str, lang: str, **settings: Any) -> None:
-        super().__init__(name, add_help_option=False, options_metavar="[--…]", **settings)
-        self.lang = lang
-        self.params.append(_help_option(lang))
-
-
-class _Group(click.Group):
-    context_class = _Context
-
-    def __init__(self, name: str, lang: str, **settings: Any) -> None:
-        super().__init__(
-            name,
-            add_help_option=False,
-            options_metavar="[--…]",
-            subcommand_metavar=" | ".join(VERBS),
-            no_args_is_help=True,
-            **settings,
-        )
-        self.lang = lang
-        self.params.append(_help_option(lang))
-
-
-def _help_option(lang: str) -> click.Option:
-    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-        if value and not ctx.resilient_parsing:
-            click.echo(ctx.get_help())
-            ctx.exit()
-
-    text = catalog.word("cli.help.help", lang)
-    return click.Option(["--help", "-h"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=text)
-
-
-def _version_option(lang: str) -> click.Option:
-    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-        if value and not ctx.resilient_parsing:
-            from importlib.metadata import version
-
-            click.echo(version("cfc_geo"))
-            ctx.exit()
-
-    text = catalog.word("cli.version.help", lang)
-    return click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=text)
-
-
 def _speaking(verb: Any, lang: str) -> Any:
     """A verb that gets the language already chosen, whether `--lang` stands before or after it."""
 
@@ -488,39 +395,6 @@ def _speaking(verb: Any, lang: str) -> Any:
         return outcome
 
     return call
-
-
-def _usage_text(error: click.UsageError, lang: str) -> str:
-    """Click's usage errors in the user's language, with the nearest right word and where help is."""
-
-    def say(key: str, **values: Any) -> str:
-        return catalog.word(f"cli.{key}", lang, **values)
-
-    def near(name: str, known: Sequence[str]) -> str:
-        found = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        return say("did_you_mean", near=found[0]) if found else ""
-
-    context = error.ctx
-    known = [option for param in context.command.params for option in param.opts] if context else []
-    match error:
-        case click.NoSuchOption():
-            text = say("no_such_option", name=error.option_name, near=near(error.option_name, known))
-        case click.exceptions.NoSuchCommand():
-            text = say("no_such_verb", name=error.command_name, near=near(error.command_name, VERBS))
-        case click.MissingParameter():
-            text = say("missing_argument", name=error.param.make_metavar(context) if error.param and context else "")
-        case click.BadParameter(param=click.Parameter(type=click.Choice() as choice) as param):
-            text = say("bad_choice", name=param.opts[-1], choices=", ".join(choice.choices))
-        case click.BadParameter(param=click.Option() as param):
-            text = say("bad_usage", reason=f"{param.opts[-1]}: {error.message}")
-        case click.BadOptionUsage() if "requires an argument" in error.message:
-            text = say("no_value", name=error.option_name)
-        case _ if extra := re.search(r"unexpected extra arguments? \((.*)\)", error.message):
-            text = say("extra_argument", values=extra[1])
-        case _:
-            text = say("bad_usage", reason=error.message)
-    command = context.command_path if context else COMMAND
-    return f"{say('error')}: {text}\n{say('see_help', command=command)}"
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ import click
 from cfc_geo import catalog
 
 if TYPE_CHECKING:
-    from cfc_geo.siting import Ask
+    from cfc_geo.siting.ask import Ask
 
 MOST_PLACES, MOST_COST = 1_000_000, 1e12
 """As in `edits`, which would load heavy modules for every --help; a test holds them to it."""
 DATUM = re.compile(r"wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6}")
+OBJECTIVES = ("cover", "cover-capacitated", "p-median", "p-center", "set-cover", "equity")
 
 
 def datum_params(say: Callable[[str], str]) -> list[click.Parameter]:
@@ -122,13 +123,10 @@ def site_options(say: Callable[[str], str]) -> list[click.Parameter]:
     ]
 
 
-OBJECTIVES = ("cover", "cover-capacitated", "p-median", "p-center", "set-cover", "equity")
-
-
 def ask_of(given: dict[str, Any], lang: str) -> "Ask":
     """What `cfc-geo site` is asked. Raises `click.UsageError` for what makes no sense, whatever the plan."""
     from cfc_geo.inputs.candidates import CandidateFile
-    from cfc_geo.siting import Ask
+    from cfc_geo.siting.ask import Ask
 
     def refuse(key: str, **values: Any) -> None:
         raise click.UsageError(catalog.word(f"cli.site.{key}", lang, **values))
@@ -154,23 +152,13 @@ def ask_of(given: dict[str, Any], lang: str) -> "Ask":
         refuse("file_only")
     file = given["candidates"]
     block = None if file is None else CandidateFile(file=str(file), datum=given["datum"], layer=given["layer"])
+    alike = ("kind", "sites", "budget", "cover_share", "capacity", "cost", "level", "alternatives", "front", "gap")
+    in_metres = {f"{name}_m": given[name] for name in ("grid", "apart", "limit", "horizon")}
     return Ask(
-        kind=given["kind"],
         objective=objective,
-        sites=given["sites"],
-        budget=given["budget"],
-        cover_share=given["cover_share"],
         bands=bands,
         candidates=block,
-        grid_m=given["grid"],
-        capacity=given["capacity"],
-        cost=given["cost"],
-        apart_m=given["apart"],
-        limit_m=given["limit"],
-        horizon_m=given["horizon"],
-        level=given["level"],
-        alternatives=given["alternatives"],
-        front=given["front"],
         time_limit_s=given["time_limit"],
-        gap=given["gap"],
+        **{name: given[name] for name in alike},
+        **in_metres,
     )

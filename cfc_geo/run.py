@@ -3,20 +3,16 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
 from cfc_geo import catalog
-from cfc_geo.catalog import Norm
 from cfc_geo.errors import Findings, NetworkError
 from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
-from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Attachment, Coverage, Crowding, Network, Places, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
 from cfc_geo.network.graph import build_network
@@ -39,7 +35,27 @@ from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_
 from cfc_geo.questions.crowding import measure_crowding
 from cfc_geo.questions.service_areas import draw_service_areas
 from cfc_geo.questions.sums import without_unknown
-from cfc_geo.tables import CROWDING_COLUMNS, EVIDENCE, FACILITY_RESULT_COLUMNS, children_column, children_columns
+from cfc_geo.sharing import (
+    Steps,
+    as_read_by,
+    changed_kinds,
+    on_one_ground,
+    reads_the_same,
+    renewed_areas,
+    renewed_columns,
+    renewed_coverage,
+    renewed_rows,
+    same_homes,
+    same_tables,
+)
+from cfc_geo.tables import (
+    CROWDING_COLUMNS,
+    EVIDENCE,
+    FACILITY_RESULT_COLUMNS,
+    children_column,
+    children_columns,
+    circle_column,
+)
 
 Progress = Callable[[str], None]
 """Told the name of each stage as it begins: a key of `words/run.toml`."""
@@ -56,33 +72,33 @@ def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
 def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) -> Iterator[Result]:
     """Answer plans in turn, each as `run_plan` does, to the last bit, and raising as it does.
 
-    Of plans that differ in their edits (`UNREAD`), those after the first take over what their edits leave as the first
-    had it: a scenario that touches one kind of facility reads no file and computes that kind.
+    Of plans that differ in their edits (`sharing.UNREAD`), those after the first take over what their edits leave as
+    the first had it: a scenario that touches one kind of facility reads no file and computes that kind.
     """
     first: Steps | None = None
     for number, plan in enumerate(plans, start=1):
-        if first is not None and not _reads_the_same(first.plan, plan):
+        if first is not None and not reads_the_same(first.plan, plan):
             first = None
         result, steps = answer_plan(plan, first, Clock(progress))
-        asked_again = any(_reads_the_same(plan, later) for later in plans[number:])
+        asked_again = any(reads_the_same(plan, later) for later in plans[number:])
         first = (first or steps) if asked_again else None
         del steps  # no more is held than the next plan needs
         yield result
         del result
 
 
-def answer_plan(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Result, "Steps"]:
+def answer_plan(plan: Plan, first: Steps | None, clock: "Clock") -> tuple[Result, Steps]:
     """One plan's result, and its steps for those that take over from it; `first` reads the same (`run_plans`)."""
     with clock("read"):
-        read = read_study(plan) if first is None else _as_read_by(plan, first)
+        read = read_study(plan) if first is None else as_read_by(plan, first)
         study = apply_edits(read, plan)
-    shared = first if first is not None and _on_one_ground(first.study, study) else None
+    shared = first if first is not None and on_one_ground(first.study, study) else None
     with clock("network"):
         network, attachment, findings = join_network(plan, study, first)
     with clock("nearest"):
         norms, baskets = plan.resolved_norms(), plan.resolved_baskets()
         kinds = kinds_in_question(study, norms, baskets)
-        anew = kinds if shared is None else _changed_kinds(shared.study, study, kinds)
+        anew = kinds if shared is None else changed_kinds(shared.study, study, kinds)
         nearest = nearest_costs(network, attachment, study.facilities, kinds=anew, horizon_m=horizon_m(plan))
     with clock("pairs"):
         tested = study.facilities[study.facilities["kind"].isin(kinds)]
@@ -96,14 +112,14 @@ def answer_plan(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Resu
         known = partial(without_unknown, units=study.units, bands=study.unknown_bands, of_units=study.unknown_units)
         coverage_by_unit = known(sum_coverage(coverage, study.origins, study.units, speeds_ms))
         if shared is not None:
-            coverage = _renewed_coverage(shared.coverage, coverage, norms)
-            coverage_by_unit = _renewed_rows(shared.coverage_by_unit, coverage_by_unit, "kind")
+            coverage = renewed_coverage(shared.coverage, coverage, norms)
+            coverage_by_unit = renewed_rows(shared.coverage_by_unit, coverage_by_unit, "kind")
         asked = {band: basket for band, basket in baskets.items() if not set(basket).isdisjoint(anew)}
         circle = judge_circle(coverage, asked)
         circle_by_unit = known(sum_circle(coverage, circle, asked, study.origins, study.units))
         if shared is not None:
-            circle = _renewed_columns(shared.circle, circle)
-            circle_by_unit = _renewed_rows(shared.circle_by_unit, circle_by_unit, "band")
+            circle = renewed_columns(shared.circle, circle)
+            circle_by_unit = renewed_rows(shared.circle_by_unit, circle_by_unit, "band")
         children_within = count_children_within(costs, study.origins, tested, unknown_bands=study.unknown_bands)
     with clock("access"):
         within = pairs_by_kind(costs, tested)
@@ -118,7 +134,7 @@ def answer_plan(plan: Plan, first: "Steps | None", clock: "Clock") -> tuple[Resu
         reached = reached_streets(network, attachment, drawn, streets=study.streets.geometry, limit_m=limit_m)
         service_areas = draw_service_areas(reached, drawn, limit_m, study.backdrop)
         if shared is not None:
-            service_areas = _renewed_areas(shared.service_areas, service_areas, anew, tested)
+            service_areas = renewed_areas(shared.service_areas, service_areas, anew, tested)
     with clock("audit"):
         ground = shared.ground if shared is not None else audit_ground(study, network, attachment, horizon_m(plan))
         border_m = shared.border_m if shared is not None else metres_to_border(study, norms)
@@ -172,15 +188,15 @@ def check_plan(plan: Plan) -> Findings:
     return Findings([*study.findings, *findings, *_note_norms(plan, kinds, study), *judged])
 
 
-def join_network(plan: Plan, study: Study, first: "Steps | None" = None) -> tuple[Network, Attachment, Findings]:
+def join_network(plan: Plan, study: Study, first: Steps | None = None) -> tuple[Network, Attachment, Findings]:
     """The network, where origins and entrances attach to it, and what a planner should know of both.
 
     Taken over from `first` are the network of the very same streets, and where people at the same places attach to it.
     """
     findings = Findings()
-    same_streets = first is not None and _same(first.study, study, "streets", "nodes")
+    same_streets = first is not None and same_tables(first.study, study, "streets", "nodes")
     network = first.network if first is not None and same_streets else build_network(study.streets, study.nodes)
-    if first is not None and same_streets and _same_homes(first.study, study):
+    if first is not None and same_streets and same_homes(first.study, study):
         attachment = attach_entrances(network, first.attachment, study.entrances)
     else:
         attachment = attach(network, study.origins, study.entrances, limit_m=plan.walk.snap_limit_m)
@@ -202,119 +218,6 @@ class Clock:
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
-
-
-# ------------------------------------------------------------------------------------------------ what plans share
-
-UNREAD = {"name", "why", "map", "audit", "siting", "edits", "cost", "cost_unit"}
-"""Keys of a plan that no step asks for before its edits are applied to what its files say."""
-
-
-@dataclass(frozen=True, eq=False)
-class Steps:
-    """What a plan after this one may take over: `read` is the study before the edits, `ground` and `border_m` are of
-    the audit."""
-
-    plan: Plan
-    read: Study
-    study: Study
-    network: Network
-    attachment: Attachment
-    coverage: Coverage
-    coverage_by_unit: pd.DataFrame
-    circle: pd.DataFrame
-    circle_by_unit: pd.DataFrame
-    ground: dict[str, float]
-    border_m: np.ndarray
-    service_areas: gpd.GeoDataFrame
-
-
-def _reads_the_same(plan: Plan, other: Plan) -> bool:
-    """Whether two plans read the same files in the same way and ask the same question of them."""
-    here, there = ((one.file.parent.resolve(), one.model_dump(exclude=UNREAD)) for one in (plan, other))
-    return here == there
-
-
-def _as_read_by(plan: Plan, first: Steps) -> Study:
-    """What `read_study` would give for `plan`: the study of `first`, under the plan's own names."""
-    old, new = first.plan.file.name, plan.file.name
-    findings = tuple(replace(found, file=new) if found.file == old else found for found in first.read.findings)
-    return replace(first.read, name=plan.name, findings=findings)
-
-
-def _same(before: Study, after: Study, *tables: str) -> bool:
-    return all(getattr(before, table) is getattr(after, table) for table in tables)
-
-
-def _same_homes(before: Study, after: Study) -> bool:
-    """Whether the same origins walk from the same places; how many children they are may differ."""
-    if before.origins is after.origins:
-        return True
-    if not before.origins["origin_id"].equals(after.origins["origin_id"]):
-        return False
-    return bool(shapely.equals_exact(*(np.asarray(home_points(one.origins)) for one in (before, after))).all())
-
-
-def _on_one_ground(before: Study, after: Study) -> bool:
-    """Whether two studies of the same files differ at most in their facilities and entrances."""
-    said = ("surveyed", "unknown_bands", "unknown_units", "audit")
-    return _same(before, after, "units", "origins", "streets", "nodes") and all(
-        getattr(before, name) == getattr(after, name) for name in said
-    )
-
-
-def _changed_kinds(before: Study, after: Study, kinds: Sequence[str]) -> list[str]:
-    """Those of `kinds` of which a facility, its places or a way into it is not the same in both."""
-    changed = {kind for kind, *_ in _records(before) ^ _records(after)}
-    return [kind for kind in kinds if kind in changed]
-
-
-def _records(study: Study) -> set[tuple[str, str, str, bytes]]:
-    """Every facility and every entrance, as kind, facility_id, places and place."""
-    facilities, entrances = study.facilities, study.entrances
-    ids, kinds = facilities["facility_id"].tolist(), facilities["kind"].tolist()
-    kind_of = dict(zip(ids, kinds, strict=True))
-    places = map(str, facilities["capacity"].tolist())
-    of_ways = entrances["facility_id"].tolist()
-    at, ways_at = (shapely.to_wkb(np.asarray(table.geometry.array)) for table in (facilities, entrances))
-    return {
-        *zip(kinds, ids, places, at, strict=True),
-        *((kind_of.get(of, ""), of, "way in", way) for of, way in zip(of_ways, ways_at, strict=True)),
-    }
-
-
-def _renewed_coverage(before: Coverage, anew: Coverage, norms: dict[str, Norm]) -> Coverage:
-    """`before` with the kinds of `anew` in the place of its own."""
-    return Coverage(
-        status=_renewed_columns(before.status, anew.status),
-        metres=_renewed_columns(before.metres, anew.metres),
-        nearest_id=_renewed_columns(before.nearest_id, anew.nearest_id),
-        norms={kind: norms[kind] for kind in before.norms},
-    )
-
-
-def _renewed_areas(
-    before: gpd.GeoDataFrame, anew: gpd.GeoDataFrame, kinds: Sequence[str], facilities: pd.DataFrame
-) -> gpd.GeoDataFrame:
-    """`before` with the areas `anew` in the place of those of `kinds`, in the order of `facilities`."""
-    parts = [part for part in (before[~before["kind"].isin(kinds)], anew) if len(part)]
-    if not parts:
-        return anew
-    areas = pd.concat(parts)
-    order = pd.Index(facilities["facility_id"]).get_indexer(areas["facility_id"])
-    return areas.iloc[np.argsort(order)].reset_index(drop=True)
-
-
-def _renewed_columns(before: pd.DataFrame, anew: pd.DataFrame) -> pd.DataFrame:
-    return before.assign(**{str(name): anew[name] for name in anew.columns})
-
-
-def _renewed_rows(before: pd.DataFrame, anew: pd.DataFrame, by: str) -> pd.DataFrame:
-    """`before` with the rows of `anew` in the place of those of the same kinds (or bands), in the order they have."""
-    here = before[by].isin(anew[by].unique()).to_numpy()
-    if not here.any():
-        return before
-    return pd.concat([before[~here], anew.set_axis(np.flatnonzero(here))]).sort_index().reset_index(drop=True)
 
 
 # --------------------------------------------------------------------------------------------- what a planner must know
@@ -415,6 +318,6 @@ def _cells_table(
         columns[f"{kind}_m"] = coverage.metres[kind].to_numpy()
         columns[f"{kind}_status"] = coverage.status[kind].array
     for band in circle.columns:
-        columns[f"circle_{band.replace('-', '_')}"] = circle[band].array
+        columns[circle_column(band)] = circle[band].array
     columns |= access
     return gpd.GeoDataFrame(columns, geometry=study.origins.geometry.to_numpy(), crs=study.crs)

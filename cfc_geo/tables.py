@@ -130,7 +130,7 @@ FACILITY_CHANGE_COLUMNS = (
 )  # fmt: skip
 SUMMARY_COLUMNS = (
     "after", "rank", "gaining_any", "losing_any", "gaining_and_losing", "unknown_any", "newly_crowded",
-    "relieved", "cost_extra", "cost_is", "money_unit", "cost_per_child", "worst_unit_id", "worst_unit_name",
+    "relieved", "cost_extra", "cost_is", "cost_unit", "cost_per_child", "worst_unit_id", "worst_unit_name",
     "worst_share_before", "worst_share_after", "worst_share_change",
 )  # fmt: skip
 
@@ -138,6 +138,11 @@ SUMMARY_COLUMNS = (
 def children_column(band: str) -> str:
     """The column that counts the children of a band: '0-2' → 'children_0_2'."""
     return "children_" + band.replace("-", "_")
+
+
+def circle_column(band: str) -> str:
+    """The column that says whether the circle of a band is complete: '0-2' → 'circle_0_2'."""
+    return "circle_" + band.replace("-", "_")
 
 
 def children_columns() -> list[str]:

@@ -25,11 +25,13 @@ ORDER = [
     "inputs",
     "network",
     "questions",
+    "sharing",
     "run",
     "siting",
     "outputs",
     "fetch",
     "options",
+    "spoken",
     "cli",
     "__main__",
 ]
@@ -235,8 +237,9 @@ def test_every_word_in_use_exists() -> None:
     for path, tree in TREES.items():
         for call in calls(tree, "word"):
             assert is_word(call.args[0], ""), f"{path.name}:{call.lineno}"
-    for call in calls(TREES[PACKAGE / "cli.py"], "say"):
-        assert is_word(call.args[0], "cli.") or is_word(call.args[0], "cli.run."), call.lineno
+    for name in ("cli.py", "options.py", "spoken.py"):
+        for call in calls(TREES[PACKAGE / name], "say"):
+            assert is_word(call.args[0], "cli.") or is_word(call.args[0], "cli.run."), f"{name}:{call.lineno}"
 
 
 def is_word(key: ast.expr, room: str) -> bool:

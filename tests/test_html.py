@@ -22,7 +22,7 @@ import pytest
 
 from cfc_geo.edits import CloseFacility, Edit, ResizeFacility
 from cfc_geo.model import Change, Result
-from cfc_geo.outputs import maps
+from cfc_geo.outputs import entries
 from cfc_geo.outputs import page as sealed
 from cfc_geo.outputs.maps import draw_map
 from tests.results import HOSTILE, KINDS, make_result
@@ -167,7 +167,7 @@ def test_drawing_leaves_the_result_alone(plain: Result) -> None:
 
 
 def test_metres_are_never_rounded_across_the_limit() -> None:
-    shown = maps.shown_metres(np.array([299.6, 300.0, 300.2, 300.6, np.nan]), 300.0)
+    shown = entries.shown_metres(np.array([299.6, 300.0, 300.2, 300.6, np.nan]), 300.0)
     assert shown.tolist() == [301, 301, 302, 302, 0]
 
 
@@ -456,7 +456,7 @@ def test_a_click_on_a_cell_tells_all_of_it(plain: Result, show) -> None:
             minutes = max(1, round(cell.primary_school_m / plain.plan.speed_ms("6-11") / 60))
             assert names[cell.primary_school_nearest_id] in text
             assert (
-                f"{maps.shown_metres(np.array([cell.primary_school_m]), 500.0)[0] - 1:.0f} 米，约 {minutes} 分钟"
+                f"{entries.shown_metres(np.array([cell.primary_school_m]), 500.0)[0] - 1:.0f} 米，约 {minutes} 分钟"
                 in text
             )
         else:

@@ -16,7 +16,8 @@ from cfc_geo import edits, options
 from cfc_geo.cli import main
 from cfc_geo.plan import load_plan
 from cfc_geo.run import run_plan
-from cfc_geo.siting import Ask, find_sites
+from cfc_geo.siting.ask import Ask
+from cfc_geo.siting.find import find_sites
 from tests.toyplan import CHILDREN, PLAN, lonlat, write_csv, write_toy
 
 ROOT = Path(__file__).parents[1]
@@ -235,8 +236,8 @@ def test_wrong_usage(tmp_path: Path, options: list[str], said: str, capsys: pyte
         (["--write", "{folder}/data/cells.csv"], ".toml"),
         (["--write", "{folder}/toy.toml"], "would be lost"),
         (["--write", "{folder}/other.toml"], "left alone"),
-        (["--write", "{folder}/no/such/folder.toml"], "no"),
-        (["--grid", "20", "--kind", "playground"], "no"),
+        (["--write", "{folder}/no/such/folder.toml"], "no/such"),
+        (["--grid", "20", "--kind", "playground"], "no-parks"),
     ],
 )
 def test_faults_are_told_and_nothing_is_written(

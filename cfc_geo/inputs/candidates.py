@@ -14,8 +14,9 @@ from cfc_geo import catalog
 from cfc_geo.blocks import FileSource
 from cfc_geo.edits import MOST_CHARACTERS, MOST_COST, MOST_PLACES, is_plain_id
 from cfc_geo.errors import Findings
+from cfc_geo.inputs.drawn import water_areas
 from cfc_geo.inputs.headings import Wanted, match_headings
-from cfc_geo.inputs.normalise import Area, column, ids, inside_area, numbers, only_types, positions, project, text
+from cfc_geo.inputs.normalise import Area, ids, inside_area, numbers, only_types, positions, project, texts
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer
 from cfc_geo.inputs.units import assign_units
@@ -61,7 +62,7 @@ def read_candidates(
     table = pd.DataFrame(
         {
             "candidate_id": candidate_id,
-            "name": _texts(raw, columns.get("name"), findings),
+            "name": texts(raw, columns.get("name"), findings),
             "cost": numbers(raw, columns.get("cost"), findings, blank=np.nan),
             "capacity": numbers(raw, columns.get("capacity"), findings, blank=np.nan, measure="places"),
             "required": required,
@@ -91,10 +92,7 @@ def grid_candidates(study: Study, step_m: float, taken: Container[str], findings
     points = shapely.points(column * step_m, row * step_m)
     shapely.prepare(inside)
     keep = shapely.intersects(inside, points)
-    water = study.backdrop.geometry[study.backdrop["theme"] == "water"].to_numpy()
-    areas = water[shapely.get_dimensions(water) == 2]
-    if len(areas):
-        keep[shapely.STRtree(areas).query(points, predicate="intersects")[0]] = False
+    keep[shapely.STRtree(water_areas(study.backdrop)).query(points, predicate="intersects")[0]] = False
     names = [f"g{c}-{r}" for c, r in zip(column[keep] - x[0] + 1, row[keep] - y[0] + 1, strict=True)]
     table = {"candidate_id": names, "name": "", "cost": np.nan, "capacity": np.nan}
     frame = gpd.GeoDataFrame(
@@ -125,16 +123,9 @@ def _settled(frame: gpd.GeoDataFrame, study: Study) -> gpd.GeoDataFrame:
     return frame[[*CANDIDATE_COLUMNS, "geometry"]]
 
 
-def _texts(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
-    given = column(raw, name, findings)
-    if given is None:
-        return pd.Series("", index=range(len(raw.frame)), dtype=object)
-    return text(given).reset_index(drop=True)
-
-
 def _choices(raw: RawLayer, name: str | None, findings: Findings) -> tuple[np.ndarray, np.ndarray]:
     """Which candidates are required, and which forbidden; an error for words that say neither."""
-    said = _texts(raw, name, findings).str.casefold()
+    said = texts(raw, name, findings).str.casefold()
     required, forbidden = (said.isin(catalog.cell_words(word)).to_numpy() for word in ("required", "forbidden"))
     nothing = said.isin({"", *catalog.cell_words("blank"), *catalog.cell_words("optional")}).to_numpy()
     if (unknown := ~(required | forbidden | nothing)).any():

@@ -1,4 +1,5 @@
-"""Places that a plan draws: coordinates in their stated datum → the working CRS, inside the area of the study."""
+"""Places that a plan draws: coordinates in their stated datum → the working CRS, inside the area of the study; and the
+water where none can be."""
 
 from collections.abc import Sequence
 
@@ -40,6 +41,12 @@ def place_drawn(
         findings.error("drawn.swapped" if helps else "drawn.outside", file, at, km=km)
         return None
     return place
+
+
+def water_areas(backdrop: gpd.GeoDataFrame) -> np.ndarray:
+    """The polygons of water, where nothing can be built."""
+    water = backdrop.geometry[backdrop["theme"] == "water"].to_numpy()
+    return np.asarray(water[shapely.get_dimensions(water) == 2])
 
 
 def _are_degrees(xy: np.ndarray) -> bool:

@@ -26,6 +26,7 @@ from cfc_geo.inputs.normalise import (
     project,
     repaired,
     text,
+    texts,
 )
 from cfc_geo.inputs.raw import RawLayer
 from cfc_geo.inputs.read import read_layer, refuse_unused, sniff
@@ -206,9 +207,9 @@ def _read_block(
         {
             "facility_id": block.id_prefix + facility_id,
             "kind": read_kinds(raw, block, columns.get("kind"), findings),
-            "name": _texts(raw, columns.get("name"), findings),
+            "name": texts(raw, columns.get("name"), findings),
             "capacity": _numbers(raw, columns, "capacity", findings),
-            **{role: _texts(raw, columns.get(role), findings) for role in FACILITY_TEXTS},
+            **{role: texts(raw, columns.get(role), findings) for role in FACILITY_TEXTS},
             **{role: _numbers(raw, columns, role, findings) for role in FACILITY_NUMBERS},
         }
     )
@@ -225,7 +226,7 @@ def _read_block(
     listed = frame[inside & wanted_kinds & is_there].reset_index(drop=True)
     unknown = (frame["kind"] == "").to_numpy()
     surveyed = set() if unknown.any() else {*block.surveys, *frame.loc[wanted_kinds, "kind"]}
-    words = _texts(raw, columns.get("kind"), Findings())
+    words = texts(raw, columns.get("kind"), Findings())
     return FacilityLayers(
         listed,
         _entrance_frame(entrances, block, listed["facility_id"], area),
@@ -236,19 +237,12 @@ def _read_block(
 
 def _with_attributes(facilities: pd.DataFrame) -> pd.DataFrame:
     """With every attribute a file may state, "" or NaN where it does not."""
-    texts = {
+    said = {
         name: facilities[name].fillna("") if name in facilities else pd.Series("", index=facilities.index, dtype=object)
         for name in FACILITY_TEXTS
     }
     numbers_of = {name: facilities.get(name, np.nan) for name in FACILITY_NUMBERS}
-    return facilities.assign(**texts, **numbers_of)
-
-
-def _texts(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
-    given = column(raw, name, findings)
-    if given is None:
-        return pd.Series("", index=range(len(raw.frame)), dtype=object)
-    return text(given).reset_index(drop=True)
+    return facilities.assign(**said, **numbers_of)
 
 
 def _numbers(raw: RawLayer, columns: Mapping[str, str], role: str, findings: Findings) -> np.ndarray:

@@ -88,6 +88,14 @@ def text(values: pd.Series) -> pd.Series:
     return values.astype(object).where(values.notna(), "").astype(str).str.strip(TRIMMED).astype(object)
 
 
+def texts(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
+    """A column as text, trimmed; "" where a cell, or the column, is missing."""
+    given = column(raw, name, findings)
+    if given is None:
+        return pd.Series("", index=range(len(raw.frame)), dtype=object)
+    return text(given).reset_index(drop=True)
+
+
 def ids(raw: RawLayer, name: str | None, findings: Findings) -> pd.Series:
     """Ids as text. Missing, repeated or damaged ids are errors with their rows. Without a column, records are numbered.
 

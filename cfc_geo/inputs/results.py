@@ -28,6 +28,7 @@ from cfc_geo.tables import (
     STREET_COLUMNS,
     UNIT_COLUMNS,
     children_column,
+    circle_column,
 )
 
 RECORD = "run.json"
@@ -283,8 +284,7 @@ def _check_tables(finished: Finished, folder: Path, findings: Findings) -> None:
 
 def _cell_columns(rules: Ruled) -> list[str]:
     of_kinds = [f"{kind}_{what}" for kind in rules.limits for what in ("status", "m", "nearest_id")]
-    circles = ["circle_" + band.replace("-", "_") for band in rules.baskets]
-    return [*map(children_column, catalog.bands()), *of_kinds, *circles]
+    return [*map(children_column, catalog.bands()), *of_kinds, *map(circle_column, rules.baskets)]
 
 
 def _odd_columns(name: str, table: gpd.GeoDataFrame, of_id: str, finished: Finished) -> list[str]:

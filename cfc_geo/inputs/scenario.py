@@ -8,6 +8,7 @@ import shapely
 
 from cfc_geo.edits import OF_STREETS
 from cfc_geo.errors import DataError, Findings
+from cfc_geo.inputs.drawn import water_areas
 from cfc_geo.inputs.edit_children import edit_children
 from cfc_geo.inputs.edit_facilities import edit_facilities
 from cfc_geo.inputs.edit_streets import edit_streets
@@ -61,14 +62,8 @@ def _check_places(study: Study, plan: Plan, ledger: Ledger) -> None:
             ledger.error(edit, "edit.no_street", **told)
         elif away_m > limit_m:
             ledger.warning(edit, "edit.estate_far", **told)
-        elif _in_water(site.geometry.iloc[0], study.backdrop):
+        elif shapely.intersects(water_areas(study.backdrop), site.geometry.iloc[0]).any():
             ledger.warning(edit, "edit.in_water", id=of_id)
-
-
-def _in_water(place: shapely.Geometry, backdrop: gpd.GeoDataFrame) -> bool:
-    water = backdrop.geometry[backdrop["theme"] == "water"].to_numpy()
-    areas = water[shapely.get_dimensions(water) == 2]
-    return bool(shapely.intersects(areas, place).any())
 
 
 def _metres_to_streets(points: np.ndarray, streets: gpd.GeoDataFrame) -> np.ndarray:

@@ -1,9 +1,8 @@
 """What a comparison is written as: tables, workbook, sentences, map and record, in one folder, whole or not at all."""
 
 import hashlib
-import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 from cfc_geo import catalog
 from cfc_geo.model import Comparison, Finished
 from cfc_geo.outputs.folder import MAX_NAME_BYTES, check_comparison_folder, renewed
-from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, file_record, versions
+from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, versions, write_record
 from cfc_geo.outputs.sentences import sentences, sentences_markdown, sentences_page
 from cfc_geo.outputs.spreadsheet import Pen, Sheet, readable, workbook_bytes
 from cfc_geo.outputs.tables import write_csv
@@ -39,9 +38,7 @@ def write_comparison(comparison: Comparison, out_dir: Path, lang: str) -> Path:
         (new / "sentences.md").write_text(sentences_markdown(comparison), encoding="utf-8", newline="\n")
         (new / "sentences.html").write_text(sentences_page(comparison, lang), encoding="utf-8", newline="\n")
         (new / "map.html").write_text(draw_comparison(comparison, lang), encoding="utf-8", newline="\n")
-        record = comparison_record(comparison, sorted(new.iterdir()))
-        text = json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False)
-        (new / RUN_RECORD).write_text(text + "\n", encoding="utf-8")
+        write_record(comparison_record(comparison), new / RUN_RECORD, list(new.iterdir()))
     return folder
 
 
@@ -70,8 +67,8 @@ def tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
     }
 
 
-def comparison_record(comparison: Comparison, written: Iterable[Path]) -> dict[str, Any]:
-    """`run.json` of a comparison: what was compared, by which program, and the files beside it."""
+def comparison_record(comparison: Comparison) -> dict[str, Any]:
+    """`run.json` of a comparison, apart from the files beside it: what was compared, and by which program."""
     return {
         "program": PROGRAM,
         "comparison": {
@@ -80,7 +77,6 @@ def comparison_record(comparison: Comparison, written: Iterable[Path]) -> dict[s
             "kinds_left_out": list(comparison.kinds_apart),
         },
         "versions": versions(),
-        "files": [file_record(file) for file in written],
     }
 
 

@@ -10,7 +10,23 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.model import Comparison, Finished
-from cfc_geo.outputs import maps
+from cfc_geo.outputs.entries import (
+    backdrop_entry,
+    cell_shapes,
+    facilities_entry,
+    geometries,
+    kind_entry,
+    map_words,
+    number,
+    positions,
+    shown_metres,
+    source_entry,
+    status_codes,
+    streets_entry,
+    texts,
+    units_entry,
+)
+from cfc_geo.outputs.maps import BASEMAPS, SHOWN_WARNINGS
 from cfc_geo.outputs.packing import (
     Frame,
     first_points,
@@ -23,7 +39,7 @@ from cfc_geo.outputs.packing import (
 from cfc_geo.outputs.page import LANG_TAGS, sealed_page
 from cfc_geo.outputs.provenance import shown_sources
 from cfc_geo.outputs.sentences import sentences
-from cfc_geo.tables import ALL_UNITS, CIRCLE, STATUSES, children_column
+from cfc_geo.tables import ALL_UNITS, CIRCLE, STATUSES, children_column, circle_column
 
 CHANGES = ("gaining", "losing", "kept", "lacking", "unclear")
 """What the difference of a cell can be; unclear: not known before or after, or not there before."""
@@ -41,7 +57,7 @@ def draw_comparison(comparison: Comparison, lang: str) -> str:
 
 
 def _payload(comparison: Comparison, frame: Frame, lang: str) -> dict[str, Any]:
-    """What `maps` tells its page, without backdrop; `views` in place of one answer."""
+    """What `maps` tells its page; `views` in place of one answer."""
     before, rules = comparison.before, comparison.before.rules
     kinds = [kind for kind in rules.limits if kind not in comparison.kinds_apart]
     cells, sites = _all_cells(comparison), _all_sites(comparison)
@@ -50,7 +66,7 @@ def _payload(comparison: Comparison, frame: Frame, lang: str) -> dict[str, Any]:
     title = f"{before.name} → {' · '.join(other.name for other in comparison.after)}"
     return {
         "lang": LANG_TAGS[lang],
-        "words": {key: entry[lang] for key, entry in maps.map_words().items()} | _words(lang),
+        "words": {key: entry[lang] for key, entry in map_words().items()} | _words(lang),
         "title": title,
         "place": before.title,
         "approval": "",
@@ -61,28 +77,28 @@ def _payload(comparison: Comparison, frame: Frame, lang: str) -> dict[str, Any]:
             for band in catalog.bands()
         ],
         "kinds": {
-            kind: maps.kind_entry(kind, rules.limits[kind] if kind in kinds else None, kind in surveyed, lang)
+            kind: kind_entry(kind, rules.limits[kind] if kind in kinds else None, kind in surveyed, lang)
             for kind in [*kinds, *others]
         },
         "baskets": {band: list(basket) for band, basket in rules.baskets.items()},
         "statuses": list(STATUSES),
-        "units": _units(before.units, frame),
+        "units": units_entry(before.units, frame),
         "cells": {
-            "id": packed_text(maps.texts(cells["origin_id"])),
-            "shapes": packed_shapes(maps.cell_shapes(maps.geometries(cells)), frame),
-            "unit": packed_numbers(maps.positions(cells["unit_id"], pd.Index(before.units["unit_id"]))),
+            "id": packed_text(texts(cells["origin_id"])),
+            "shapes": packed_shapes(cell_shapes(geometries(cells)), frame),
+            "unit": packed_numbers(positions(cells["unit_id"], pd.Index(before.units["unit_id"]))),
         },
         "facilities": _sites(sites, before.units, frame),
         "views": list(_views(comparison, cells, sites, kinds, lang)),
         "entrances": {name: packed_numbers(np.empty(0)) for name in ("facility", "x", "y")},
-        "streets": maps.streets_entry(_all_streets(comparison), frame),
-        "backdrop": maps.backdrop_entry(before.ground, frame),
+        "streets": streets_entry(_all_streets(comparison), frame),
+        "backdrop": backdrop_entry(before.ground, frame),
         "opening": _opening(comparison),
-        "sources": [maps.source_entry(source, lang) for source in shown_sources(before.sources)],
+        "sources": [source_entry(source, lang) for source in shown_sources(before.sources)],
         "edits": [],
         "assumptions": [],
-        "warnings": [one.text for one in sentences(comparison, lang)][: maps.SHOWN_WARNINGS],
-        "basemap": maps.BASEMAPS["none"] | {"id": "none", "notice": "", "credit": ""},
+        "warnings": [one.text for one in sentences(comparison, lang)][:SHOWN_WARNINGS],
+        "basemap": BASEMAPS["none"] | {"id": "none", "notice": "", "credit": ""},
     }
 
 
@@ -116,7 +132,7 @@ def _all_cells(comparison: Comparison) -> gpd.GeoDataFrame:
     stacked = pd.concat([one.cells[["origin_id", "unit_id", "geometry"]] for one in _results(comparison)])
     cells = gpd.GeoDataFrame(stacked, geometry="geometry", crs=comparison.before.rules.crs)
     cells = cells.drop_duplicates("origin_id").reset_index(drop=True)
-    steps = np.rint(first_points(maps.geometries(cells))).astype(np.int64) if len(cells) else np.empty((0, 2))
+    steps = np.rint(first_points(geometries(cells))).astype(np.int64) if len(cells) else np.empty((0, 2))
     return cells.iloc[near_order(steps)].reset_index(drop=True)
 
 
@@ -138,42 +154,20 @@ def _all_streets(comparison: Comparison) -> gpd.GeoDataFrame:
 
 def _places(sites: gpd.GeoDataFrame) -> list[tuple[str, str, float, float]]:
     """What tells facilities of several results apart: id, kind and place to a decimetre."""
-    middle = shapely.get_coordinates(shapely.centroid(maps.geometries(sites))).round(1).tolist()
+    middle = shapely.get_coordinates(shapely.centroid(geometries(sites))).round(1).tolist()
     return [
         (str(of_id), str(kind), x, y)
         for of_id, kind, (x, y) in zip(sites["facility_id"], sites["kind"], middle, strict=True)
     ]
 
 
-def _units(units: gpd.GeoDataFrame, frame: Frame) -> dict[str, Any]:
-    shapes = maps.geometries(units)
-    labels = frame.steps(shapely.get_coordinates(maps.label_points(shapes))) if len(shapes) else np.empty((0, 2))
-    columns = {"id": "unit_id", "name": "name", "level": "level", "parent": "parent_id"}
-    return {
-        **{shown: maps.texts(units[column]) for shown, column in columns.items()},
-        "at": labels.astype(int).tolist(),
-        "shapes": packed_shapes(shapes, frame),
-    }
-
-
 def _sites(sites: gpd.GeoDataFrame, units: gpd.GeoDataFrame, frame: Frame) -> dict[str, Any]:
-    shapes = maps.geometries(sites)
-    areas = np.flatnonzero(shapely.get_dimensions(shapes) == 2)
-    points = frame.steps(shapely.get_coordinates(shapely.point_on_surface(shapes))) if len(shapes) else shapes
+    """What all results say of a facility; what they say apart stays empty."""
     return {
-        "id": maps.texts(sites["facility_id"]),
-        "name": maps.texts(sites["name"]),
-        "kind": maps.texts(sites["kind"]),
-        "unit": maps.positions(sites["unit_id"], pd.Index(units["unit_id"])).tolist(),
-        "capacity": [maps.number(value, 0) for value in sites["capacity"]],
-        "within": [maps.number(value, 1) for value in sites["children_within"]],
+        **facilities_entry(sites, units, frame),
         **{name: [None] * len(sites) for name in ("assigned", "crowding", "overflow", "room", "entrances")},
         "evidence": [""] * len(sites),
-        "attached": sites["snap_m"].notna().astype(int).tolist(),
         "edited": [0] * len(sites),
-        "at": points.tolist(),
-        "areas": areas.tolist(),
-        "shapes": packed_shapes(shapes[areas], frame),
         "served": {"facility": [], "shapes": packed_shapes(np.empty(0, dtype=object), frame)},
     }
 
@@ -266,13 +260,13 @@ def _rows(figures: pd.DataFrame) -> dict[str, list[Any]]:
     """Columns by name; kinds as on the page, "circle" among them."""
     digits = {"share": 4, "order": 4}
     return {
-        str(name): maps.texts(values) if name in ("unit_id", "kind", "band") else _numbers(values, digits.get(name, 1))
+        str(name): texts(values) if name in ("unit_id", "kind", "band") else _numbers(values, digits.get(name, 1))
         for name, values in figures.items()
     }
 
 
 def _numbers(values: pd.Series, digits: int) -> list[Any]:
-    return [maps.number(value, digits) for value in values]
+    return [number(value, digits) for value in values]
 
 
 def _answers(
@@ -286,7 +280,7 @@ def _answers(
     at = {place[0]: index_of[place] for place in _places(result.facilities)}
 
     def status(column: str) -> dict[str, Any]:
-        now = maps.status_codes(own[column])
+        now = status_codes(own[column])
         return packed_numbers(now if was is None else _changed(was[column], own[column]))
 
     return {
@@ -300,13 +294,13 @@ def _answers(
             kind: {
                 "status": status(f"{kind}_status"),
                 "metres": packed_numbers(
-                    maps.shown_metres(own[f"{kind}_m"].to_numpy(dtype=float), rules.limits[kind].limit_m)
+                    shown_metres(own[f"{kind}_m"].to_numpy(dtype=float), rules.limits[kind].limit_m)
                 ),
                 "nearest": packed_numbers(np.array([at.get(of_id, -1) + 1 for of_id in own[f"{kind}_nearest_id"]])),
             }
             for kind in kinds
         },
-        CIRCLE: {band: status("circle_" + band.replace("-", "_")) for band in rules.baskets},
+        CIRCLE: {band: status(circle_column(band)) for band in rules.baskets},
     }
 
 

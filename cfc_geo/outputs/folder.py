@@ -138,7 +138,7 @@ def check_folder(plan: Plan, out_dir: Path) -> Path:
     Raises `OutputError` if its name is not safe, it lies outside `out_dir`, or it holds what this program did not
     write.
     """
-    return _safe_folder(plan.file, out_dir, plan.file.stem, _foreign_files)
+    return check_named_folder(plan.file, out_dir, plan.file.stem)
 
 
 def check_report_folder(plan_file: Path, out_dir: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cfc_geo import catalog
 from cfc_geo.questions.siting.front import FrontPoint
 from cfc_geo.questions.siting.objectives import costs_differ
-from cfc_geo.siting import Siting
+from cfc_geo.siting.find import Siting
 
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 56, 64

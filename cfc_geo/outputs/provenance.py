@@ -6,7 +6,7 @@ No user, host or absolute path is written: a file is named as the plan names it,
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PureWindowsPath
@@ -43,12 +43,16 @@ LIBRARIES = (
 
 
 def write_run_record(result: Result, path: Path, written: Iterable[Path]) -> None:
-    """`run.json`, with name, size and SHA-256 of the `written` files. Raises `OSError`."""
-    record = run_record(result) | {"files": [file_record(file) for file in sorted(written)]}
-    path.write_text(
-        json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False, default=_plain) + "\n",
-        encoding="utf-8",
-    )
+    """`run.json` of a result, with the `written` files. Raises `OSError`."""
+    write_record(run_record(result), path, written)
+
+
+def write_record(record: Mapping[str, Any], path: Path, written: Iterable[Path]) -> None:
+    """The record, with name, size and SHA-256 of the `written` files, as JSON that people can read. Raises `OSError`,
+    and `ValueError` for a number that is none."""
+    whole = {**record, "files": [_file_record(file) for file in sorted(written)]}
+    text = json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False, default=_plain)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def run_record(result: Result) -> dict[str, Any]:
@@ -60,11 +64,11 @@ def run_record(result: Result) -> dict[str, Any]:
         "versions": versions(),
         "inputs": [asdict(source) for source in shown_sources(result.study.sources)],
         "settings": settings(result),
-        "audit": {name: _number(value) for name, value in result.audit.items()},
+        "audit": {name: finite(value) for name, value in result.audit.items()},
         "audit_limits": [
             {
                 "measure": key,
-                "value": _number(result.audit[key]),
+                "value": finite(result.audit[key]),
                 "most": most,
                 "kept": not exceeds(result.audit[key], most),
             }
@@ -79,9 +83,9 @@ def run_record(result: Result) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """This program, Python and the libraries that shape the figures."""
     return {
-        PROGRAM: _version(PROGRAM),
+        PROGRAM: version_of(PROGRAM),
         "python": platform.python_version(),
-        **{name: _version(name) for name in LIBRARIES},
+        **{name: version_of(name) for name in LIBRARIES},
     }
 
 
@@ -250,20 +254,22 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
     }
 
 
-def file_record(file: Path) -> dict[str, Any]:
+def _file_record(file: Path) -> dict[str, Any]:
     """Name, size and SHA-256 of a file, as `run.json` lists it."""
     content = file.read_bytes()
     return {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """The installed version of a package; "unknown" where there is none."""
     try:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
 
 
-def _number(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number as JSON has it: null where it is none."""
     return float(value) if np.isfinite(value) else None
 
 

@@ -9,7 +9,7 @@ from cfc_geo import catalog, reach
 from cfc_geo.errors import Findings, OutputError
 from cfc_geo.outputs.tables import text
 from cfc_geo.plan import Plan
-from cfc_geo.siting import Siting
+from cfc_geo.siting.find import Siting
 
 MARK = "# cfc-geo site"
 """How a file that this module wrote begins; no other file is written over."""

@@ -198,7 +198,7 @@ class _Speaker:
             key = "cost" if row["cost_is"] == "all" else "cost_partly"
         else:
             key = "cost_no_gain" if row["cost_is"] == "all" else "cost_partly_no_gain"
-        shown = {"cost": _money(row["cost_extra"]), "each": _money(row["cost_per_child"]), "unit": row["money_unit"]}
+        shown = {"cost": _money(row["cost_extra"]), "each": _money(row["cost_per_child"]), "unit": row["cost_unit"]}
         return self._say(name, "cost", key, {}, shares=None, **shown)
 
     def _unknown(self, name: str, whole: pd.Series, changes: pd.DataFrame) -> Iterator[Sentence]:

@@ -1,6 +1,5 @@
 """What `cfc-geo site` leaves behind: tables, a plot, a page of words and the map of the scenario that was measured."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import pandas as pd
 from cfc_geo import catalog
 from cfc_geo.outputs.folder import check_named_folder, renewed, write_map
 from cfc_geo.outputs.front_plot import front_svg
-from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, file_record, versions
+from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, finite, version_of, versions, write_record
 from cfc_geo.outputs.tables import figure, text, write_csv
 from cfc_geo.questions.siting.choose import mask
-from cfc_geo.questions.siting.front import FrontPoint
 from cfc_geo.questions.siting.objectives import is_covered
-from cfc_geo.questions.siting.problem import SitingAnswer
-from cfc_geo.siting import Siting, bands_of
+from cfc_geo.siting.ask import bands_of
+from cfc_geo.siting.find import Siting
 from cfc_geo.tables import ALL_UNITS, ALTERNATIVE_COLUMNS, FRONT_COLUMNS, GAIN_COLUMNS, SITE_COLUMNS
 
 SHOWN_UNITS = 6
@@ -38,10 +36,7 @@ def write_siting(siting: Siting, out_dir: Path, lang: str) -> Path:
             (new / "front.svg").write_text(front_svg(siting, lang), encoding="utf-8", newline="\n")
         (new / "summary.md").write_text("\n".join(summary(siting, lang)) + "\n", encoding="utf-8", newline="\n")
         write_map(siting.after, new / "map.html", lang)
-        record = siting_record(siting) | {"files": [file_record(file) for file in sorted(new.iterdir())]}
-        (new / RUN_RECORD).write_text(
-            json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
-        )
+        write_record(siting_record(siting), new / RUN_RECORD, list(new.iterdir()))
     return folder
 
 
@@ -65,7 +60,7 @@ def alternatives_table(siting: Siting) -> pd.DataFrame:
         covered = float(problem.children[is_covered(problem, mask(problem, answer.opened))].sum())
         sites = " ".join(ids[answer.opened].tolist())
         cost = answer.cost if _costs_known(siting) else np.nan
-        rows.append((rank, sites, answer.objective, cost, covered, covered - had, proof(answer)))
+        rows.append((rank, sites, answer.objective, cost, covered, covered - had, answer.status))
     return pd.DataFrame(rows, columns=list(ALTERNATIVE_COLUMNS))
 
 
@@ -105,7 +100,7 @@ def siting_record(siting: Siting) -> dict[str, Any]:
         "program": PROGRAM,
         "verb": "site",
         "plan": {"name": siting.plan.name, "file": siting.plan.file.name},
-        "versions": versions() | {"highs": _highs_version()},
+        "versions": versions() | {"highs": version_of("highspy")},
         "asked": {key: list(value) if isinstance(value, tuple) else value for key, value in asked.items()},
         "bands": list(bands_of(ask, siting.before.study)),
         "limit_m": siting.problem.limit_m,
@@ -114,9 +109,9 @@ def siting_record(siting: Siting) -> dict[str, Any]:
         "answer": {
             "status": answer.status,
             "objective": answer.objective,
-            "bound": _finite(answer.bound),
-            "gap": _finite(answer.gap),
-            "greedy": _finite(answer.greedy_objective),
+            "bound": finite(answer.bound),
+            "gap": finite(answer.gap),
+            "greedy": finite(answer.greedy_objective),
             "seconds": round(answer.seconds, 3),
             "sites": siting.sites["facility_id"].tolist(),
         },
@@ -130,13 +125,13 @@ def siting_record(siting: Siting) -> dict[str, Any]:
 
 def gained(siting: Siting) -> float:
     """Children of the bands asked about whom the measured scenario covers and the plan did not."""
+    return float(_totals(siting)["children_gained"])
+
+
+def _totals(siting: Siting) -> pd.Series:
+    """The counts of `gain_table` over all bands, of the whole place."""
     table = gain_table(siting)
-    return float(table.loc[table["unit_id"] == ALL_UNITS, "children_gained"].sum())
-
-
-def proof(answer: SitingAnswer | FrontPoint) -> str:
-    """optimal, or feasible."""
-    return answer.status if isinstance(answer, SitingAnswer) else ("optimal" if answer.proved else "feasible")
+    return table.loc[table["unit_id"] == ALL_UNITS].sum(numeric_only=True)
 
 
 def summary(siting: Siting, lang: str) -> list[str]:
@@ -149,17 +144,10 @@ def summary(siting: Siting, lang: str) -> list[str]:
     lines = [f"# {_say('summary.title', lang, kind=kind, plan=_plain(siting.plan.name))}", ""]
     lines += [_say(f"objective.{ask.objective}", lang, kind=kind, limit=f"{problem.limit_m:,.0f}", bands=bands)]
     lines += [proved(siting, lang), ""]
-    total = gain_table(siting)
-    total = total[total["unit_id"] == ALL_UNITS]
-    children, before, after = (float(total[name].sum()) for name in ("children", "covered_before", "covered_after"))
-    lines += [
-        _say(
-            "summary.gain", lang, sites=len(siting.sites), kind=kind, gained=_number(after - before),
-            before=_share(before, children), after=_share(after, children), children=_number(children),
-        ), "",
-    ]  # fmt: skip
+    children = _number(_totals(siting)["children"])
+    lines += [_say("summary.gain", lang, kind=kind, children=children, **_gain_told(siting)), ""]
     if (places := _places(siting)) is not None:
-        lines += [_say("summary.places", lang, **places, children=_number(children)), ""]
+        lines += [_say("summary.places", lang, **places, children=children), ""]
     lines += [f"| {' | '.join(_say(f'summary.{key}', lang) for key in ('rank', 'id', 'place', 'adds', 'within'))} |"]
     lines += ["|---|---|---|---|---|"]
     for site in siting.sites.itertuples():
@@ -185,14 +173,7 @@ def proved(siting: Siting, lang: str) -> str:
 
 def headline(siting: Siting, lang: str) -> list[str]:
     """What the command line says: gain, proof, the worst unit."""
-    table = gain_table(siting)
-    total = table[table["unit_id"] == ALL_UNITS]
-    children, before, after = (float(total[name].sum()) for name in ("children", "covered_before", "covered_after"))
-    told = {"before": _share(before, children), "after": _share(after, children)}
-    lines = [
-        _say("said.gain", lang, sites=len(siting.sites), gained=_number(gained(siting)), **told),
-        proved(siting, lang),
-    ]
+    lines = [_say("said.gain", lang, **_gain_told(siting)), proved(siting, lang)]
     if (places := _places(siting)) is not None:
         lines.append(_say("said.places", lang, **places))
     worst = [worst_share(siting, figure) for figure in ("covered_before", "covered_after")]
@@ -208,6 +189,13 @@ def worst_share(siting: Siting, figure: str) -> float:
     sums = table[table["unit_id"].isin(leaves)].groupby("unit_id")[["children", figure]].sum()
     sums = sums[sums["children"] > 0]
     return float((sums[figure] / sums["children"]).min()) if len(sums) else float("nan")
+
+
+def _gain_told(siting: Siting) -> dict[str, Any]:
+    """Sites, children gained, and the shares covered before and after."""
+    totals = _totals(siting)
+    before, after = (_share(totals[name], totals["children"]) for name in ("covered_before", "covered_after"))
+    return {"sites": len(siting.sites), "gained": _number(gained(siting)), "before": before, "after": after}
 
 
 def _places(siting: Siting) -> dict[str, str] | None:
@@ -234,11 +222,9 @@ def _who_gains(siting: Siting, lang: str) -> list[str]:
 
 
 def _out_of_reach(siting: Siting, lang: str) -> list[str]:
-    lost = siting.out_of_limit
+    lost, names = siting.out_of_limit, siting.before.study.units.set_index("unit_id")["name"]
     if lost.empty:
         return []
-    units = siting.before.study.units
-    names = dict(zip(units["unit_id"], units["name"], strict=True))
     shown = [f"{_plain(names[unit])} {_number(children)}" for unit, children in lost.head(SHOWN_UNITS).items()]
     return [_say("summary.lost", lang, children=_number(float(lost.sum())), units=_say("list", lang).join(shown))]
 
@@ -268,16 +254,6 @@ def _assumptions(siting: Siting, lang: str) -> list[str]:
 
 def _costs_known(siting: Siting) -> bool:
     return siting.ask.cost is not None or bool(siting.candidates["cost"].notna().all())
-
-
-def _highs_version() -> str:
-    from importlib.metadata import version
-
-    return version("highspy")
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _number(value: float) -> str:

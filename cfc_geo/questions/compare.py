@@ -25,6 +25,7 @@ from cfc_geo.tables import (
     SUMMARY_COLUMNS,
     UNIT_CHANGE_COLUMNS,
     children_column,
+    circle_column,
 )
 
 SAME_WALK_M = 0.05
@@ -101,11 +102,6 @@ class Pair:
         """`table` without figures where nobody knows the children."""
         rules = self.after.rules
         return without_unknown(table, self.after.units, bands=rules.unknown_bands, of_units=rules.unknown_units)
-
-
-def circle_column(band: str) -> str:
-    """The column of the circle's status for a band."""
-    return "circle_" + band.replace("-", "_")
 
 
 def _codes(statuses: pd.DataFrame) -> pd.DataFrame:
@@ -355,7 +351,7 @@ def _summarise(
                 "relieved": float(crowded.get("relieved", 0)) if counted.all() else np.nan,
                 "cost_extra": cost,
                 "cost_is": cost_is,
-                "money_unit": other.cost.unit if cost_is != "none" else "",
+                "cost_unit": other.cost.unit if cost_is != "none" else "",
                 "cost_per_child": cost / whole["gaining_any"] if cost > 0 and whole["gaining_any"] > 0 else np.nan,
                 **_worst_unit(worst),
             }
