@@ -738,3 +738,12 @@ def test_no_child_is_lost_or_made(
     for after in (grown, moved):
         gained = after.audit.get(f"{column}_by_edits", 0.0)
         assert after.audit[f"{column}_placed"] == pytest.approx(after.audit[f"{column}_in_file"] + gained, rel=1e-9)
+
+
+def test_a_facility_may_open_on_a_street_that_the_same_scenario_closes(tmp_path: Path) -> None:
+    write_toy(tmp_path)
+    streets = read_study(load_plan(tmp_path / "toy.toml")).streets
+    lane = streets.loc[streets["highway"] == "footway", "street_id"].iloc[0].split(".")[0]
+    added = f'add = {{ id = "new", kind = "library", {at(402, 150)} }}'
+    result = ran(tmp_path, f'close_link = {{ street = "{lane}" }}', added)
+    assert result.facilities.set_index("facility_id").loc["new", "snap_m"] == pytest.approx(2.0, abs=0.01)

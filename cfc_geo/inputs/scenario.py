@@ -67,10 +67,9 @@ def _check_places(study: Study, plan: Plan, ledger: Ledger) -> None:
 
 
 def _metres_to_streets(points: np.ndarray, streets: gpd.GeoDataFrame) -> np.ndarray:
-    """Metres in a straight line from each point to the nearest street that may be walked."""
+    """Metres in a straight line from each point to the nearest street that may be walked; one that a scenario closes is
+    still walked to and from what lies on it."""
     walkable = (streets["forward"] | streets["backward"]).to_numpy(dtype=bool)
-    if "closed" in streets:
-        walkable = walkable & ~streets["closed"].to_numpy(dtype=bool)
     if not walkable.any():
         return np.full(len(points), np.inf)
     lines = streets.geometry if walkable.all() else streets.geometry[walkable]
