@@ -139,10 +139,18 @@ def _payload(result: Result, frame: Frame, basemap: Mapping[str, Any], lang: str
         "backdrop": ground["backdrop"],
         "sources": [source_entry(source, lang) for source in shown_sources(result.study.sources)],
         "edits": edit_lines(result, lang),
+        "opening": _opening(result),
         "assumptions": _assumptions(plan, basemap, lang),
         "warnings": _warnings(shown_findings(result.findings), lang),
         "basemap": basemap,
     }
+
+
+def _opening(result: Result) -> dict[str, str]:
+    """What the page shows first, where a scenario edits facilities of one kind: that kind."""
+    edited = [target for edit in result.plan.edits for what, target in edit.targets() if what == "facility"]
+    kinds = set(result.facilities.loc[result.facilities["facility_id"].isin(edited), "kind"])
+    return {"kind": kinds.pop()} if len(kinds) == 1 and kinds <= set(result.coverage.norms) else {}
 
 
 def _band(plan: Plan, band: str, lang: str) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def with_sites(
     """The plan with the sites of the answer as its last edits."""
     first = int(problem.existing.sum())
     new = [site_edit(ask, candidates.iloc[site - first]) for site in answer.opened]
-    return plan.model_copy(update={"edits": [*plan.edits, *(Edit.model_validate(edit) for edit in new)], "cost": None})
+    edits = [*plan.edits, *(Edit.model_validate(edit) for edit in new)]
+    return plan.model_copy(update={"name": f"{plan.name} + {len(new)}", "edits": edits, "cost": None})
 
 
 def site_edit(ask: Ask, candidate: pd.Series) -> dict[str, object]:

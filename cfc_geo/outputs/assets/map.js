@@ -823,7 +823,7 @@ var cfc = (function () {
     choice.kind = "circle";
     choice.band = defaultBand("circle");
     if (data.opening && data.opening.kind) {
-      choice.band = data.opening.band;
+      choice.band = data.opening.band || defaultBand(data.opening.kind);
       return data.opening.kind;
     }
     const { children, unknown } = (views[0] ? views[0].figures : figures).of(figures.all);
