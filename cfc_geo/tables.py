@@ -36,6 +36,7 @@ ENTRANCE_COLUMNS = ("facility_id", "evidence")
 STREET_COLUMNS = (
     "street_id", "from_node", "to_node", "length_m", "forward", "backward",
     "highway", "name", "maxspeed", "lanes", "sidewalk", "crossing", "bridge", "tunnel", "steps",
+    "oneway", "sidewalk_width", "segregated", "parking", "incline",
 )  # fmt: skip
 BACKDROP_COLUMNS = ("theme", "name")
 GROUND_COLUMNS = ("theme", "use", "levels")
