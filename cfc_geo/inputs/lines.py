@@ -77,9 +77,9 @@ def streets_from_lines(
 
     `lines`: LineStrings and MultiLineStrings in a projected CRS, metres. `columns` says which of its columns holds
     what; all optional: id, name, highway, foot, access, oneway, length, maxspeed, lanes, sidewalk, sidewalk_width,
-    segregated, parking, incline, bridge, tunnel, level (or layer). With highway, foot or access the rules of `walkable.py` decide what is walked; without, everything
-    is. A oneway column binds walkers: yes = only as drawn, -1 = only against it. Without a length column, lines are
-    measured. Feature numbers in messages count from 1.
+    segregated, parking, incline, bridge, tunnel, level (or layer). With highway, foot or access the rules of
+    `walkable.py` decide what is walked; without, everything is. A oneway column binds walkers: yes = only as drawn,
+    -1 = only against it. Without a length column, lines are measured. Feature numbers in messages count from 1.
     """
     if not _columns_are_there(lines, columns, findings, file) or not _shapes_are_sound(lines, findings, file):
         return None

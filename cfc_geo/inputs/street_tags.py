@@ -1,4 +1,4 @@
-"""What a way's tags say of how it is walked, beyond whether: one reading for every street file with OpenStreetMap's tags.
+"""What a way's tags say of how it is walked, beyond whether; one reading for every street file whose ways have them.
 
 Texts as in OpenStreetMap, "" where nothing is said. Wiki pages "Key:sidewalk", "Key:width", "Street parking",
 "Key:segregated", "Key:incline", "Key:oneway".
