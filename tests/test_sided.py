@@ -152,8 +152,8 @@ def test_a_dual_carriageway_is_crossed_in_two_stages() -> None:
     assert len(sketch.parts(0, 0)) == len(sketch.parts(0, 15)) == 2
     assert not sketch.free(4, 5) and not sketch.free(5, 6)
     table = sketch.graph.crossings
-    assert table["lanes"].eq(3).all() and len(table) == 4
-    by_kind = table.groupby("kind")["stress"].max()
+    assert table["lanes_count"].eq(3).all() and len(table) == 4
+    by_kind = table.groupby("crossing_type")["stress"].max()
     assert by_kind.to_dict() == {"none": 4, "signal": 2}
 
 
@@ -189,7 +189,7 @@ def test_a_crossing_way_gives_its_type_to_the_crossing_of_the_road_it_meets() ->
     sketch = Sketch(
         ([(-50, 0), (0, 0)], BIG), ([(0, 0), (50, 0)], BIG), ([(0, 10), (0, 0)], zebra), ([(0, 0), (0, -10)], zebra)
     )
-    assert set(sketch.graph.crossings["kind"]) == {"zebra"} and not sketch.free(2, 3)
+    assert set(sketch.graph.crossings["crossing_type"]) == {"zebra"} and not sketch.free(2, 3)
 
 
 def test_a_crossing_near_a_junction_is_that_arm_s_and_no_other_s() -> None:
@@ -198,13 +198,15 @@ def test_a_crossing_near_a_junction_is_that_arm_s_and_no_other_s() -> None:
         crossings={(20, 0): "traffic_signals"},
     )  # fmt: skip
     at = sketch.graph.crossings
-    here = at[at.geometry == Point(0, 0)].set_index("street_id")["kind"]
+    here = at[at.geometry == Point(0, 0)].set_index("street_id")["crossing_type"]
     assert here.to_dict() == {"s0": "signal", "s2": "none", "s3": "none"}
 
 
 def test_an_unmapped_crossing_is_unmarked_and_assumed() -> None:
     sketch = Sketch(([(-50, 0), (0, 0)], BIG), ([(0, 0), (50, 0)], BIG))
-    assert sketch.graph.crossings[["kind", "evidence"]].drop_duplicates().to_numpy().tolist() == [["none", "assumed"]]
+    assert sketch.graph.crossings[["crossing_type", "stress_evidence"]].drop_duplicates().to_numpy().tolist() == [
+        ["none", "assumed"]
+    ]
 
 
 def test_streets_that_leave_like_a_wall_are_listed() -> None:
@@ -265,6 +267,6 @@ def sample() -> tuple[Network, SidedGraph, gpd.GeoDataFrame, pd.DataFrame]:
 def test_distances_are_the_spine_s_in_the_sample() -> None:
     network, graph, streets, stress = sample()
     check_distances(network, graph, [0, len(network.node_id) // 2])
-    assert walls(streets).any() and (graph.crossings["kind"] == "signal").any()
+    assert walls(streets).any() and (graph.crossings["crossing_type"] == "signal").any()
     assert len(graph.unclear) < 0.01 * len(streets)
     assert stress["stress"].between(1, 4).all()

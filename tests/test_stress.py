@@ -72,7 +72,7 @@ def street(text: str) -> dict[str, str]:
 )
 def test_the_worst_element_governs(tags: str, stress: int, governed_by: str, evidence: str) -> None:
     row = segment_stress(streets(street(tags))).loc[0]
-    assert (row["stress"], row["governed_by"], row["evidence"]) == (stress, governed_by, evidence)
+    assert (row["stress"], row["governed_by"], row["stress_evidence"]) == (stress, governed_by, evidence)
 
 
 def test_an_underpass_is_never_without_stress() -> None:
@@ -188,7 +188,7 @@ def test_lanes_and_widths() -> None:
 
 def test_a_oneway_road_has_half_the_usual_lanes_but_all_that_are_tagged() -> None:
     table = segment_stress(streets(street("highway=primary oneway=yes"), street("highway=primary oneway=yes lanes=4")))
-    assert table["lanes"].tolist() == [3, 4]
+    assert table["lanes_count"].tolist() == [3, 4]
 
 
 # ------------------------------------------------------------------------------------------------------------ crossings

@@ -46,8 +46,8 @@ class SidedGraph:
     as drawn (`NO_SIDE` where it is no wall), `along` (as drawn; for links True), `stress`, `steps`.
     `copies` are the streets' ends: street × (left, right) × (from, to) → node; both sides the same where no wall.
 
-    crossings: node_id, street_id (the wall crossed), kind (none, zebra, signal), island, evidence, highway, speed_kmh,
-    lanes, volume, stress, governed_by, remedies; geometry: the junction.
+    crossings: node_id, street_id (the wall crossed), crossing_type (none, zebra, signal), island, stress_evidence,
+    highway, speed_kmh, lanes_count, volume, stress, governed_by, remedies; geometry: the junction.
     `unclear` lists the streets that leave a junction at the same angle as a wall: their sector is assumed.
     """
 
@@ -195,7 +195,7 @@ def _crossings(
     arm = np.flatnonzero(ends.wall & (walls_at[ends.node] > 1))
     node, street = ends.node[arm], ends.street[arm]
     traits = traits_of(streets)
-    mapped = _mapped(network, streets, nodes)
+    mapped = mapped_crossings(network, streets, nodes)
     kind, island, known = crossing_kind(_of_arms(network, streets, mapped, node, street, ends.last[arm]))
     facts = (kind, island, traits.speed_kmh[street], traits.lanes[street], traits.volume[street])
     evidence = np.maximum.reduce(
@@ -206,12 +206,12 @@ def _crossings(
         {
             "node_id": network.node_id[node],
             "street_id": streets["street_id"].to_numpy()[street],
-            "kind": kind,
+            "crossing_type": kind,
             "island": island,
-            "evidence": np.array(CERTAINTIES, dtype=object)[evidence],
+            "stress_evidence": np.array(CERTAINTIES, dtype=object)[evidence],
             "highway": traits.highway[street],
             "speed_kmh": facts[2],
-            "lanes": facts[3],
+            "lanes_count": facts[3],
             "volume": np.array(catalog.stress_rules()["volumes"], dtype=object)[facts[4]],
             "stress": crossing_stress(*facts),
             "governed_by": crossing_governed_by(*facts),
@@ -225,7 +225,7 @@ def _crossings(
     return table, (one, other)
 
 
-def _mapped(network: Network, streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> np.ndarray:
+def mapped_crossings(network: Network, streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> np.ndarray:
     """By node of the network: the crossing mapped there, on the node or on a crossing way that comes to it, else ""."""
     by_id = nodes.drop_duplicates("node_id").set_index("node_id")["crossing"]
     mapped: np.ndarray = by_id.reindex(network.node_id).fillna("").to_numpy(dtype=object).copy()

@@ -38,9 +38,9 @@ class _Judged:
 
 def segment_stress(streets: gpd.GeoDataFrame) -> pd.DataFrame:
     """One row a street, index kept: street_id, stress, stress_left, stress_right (as drawn), governed_by (`ELEMENTS`),
-    evidence (`CERTAINTIES`), cars, speed_kmh, lanes, volume, footway (own, both, left, right, no), width_m, the
-    evidence of each (`<input>_evidence`), and remedies: which single changes (30_kmh, footway) bring it to the limit of
-    `stress.toml`, by the same rules, joined by ";", "" where none is needed or none alone is enough.
+    stress_evidence (`CERTAINTIES`), cars, speed_kmh, lanes_count, volume, footway (own, both, left, right, no),
+    width_m, the evidence of each (`<input>_evidence`), and remedies: which single changes (30_kmh, footway) bring it
+    to the limit of `stress.toml`, by the same rules, joined by ";", "" where none is needed or none alone is enough.
 
     A street is as hard as its better side, but with a footway on one side only never below `one_side`.
     """
@@ -56,10 +56,10 @@ def segment_stress(streets: gpd.GeoDataFrame) -> pd.DataFrame:
             "stress_left": left.level,
             "stress_right": right.level,
             "governed_by": np.array(ELEMENTS, dtype=object)[whole.element],
-            "evidence": np.array(CERTAINTIES, dtype=object)[whole.evidence],
+            "stress_evidence": np.array(CERTAINTIES, dtype=object)[whole.evidence],
             "cars": traits.cars,
             "speed_kmh": traits.speed_kmh,
-            "lanes": traits.lanes,
+            "lanes_count": traits.lanes,
             "volume": np.array(rules["volumes"], dtype=object)[traits.volume],
             "footway": footway,
             "width_m": np.where(traits.left | traits.right | ~traits.cars, traits.width_m, np.nan),
@@ -143,7 +143,7 @@ def evidence_summary(stress: pd.DataFrame, length_m: np.ndarray) -> pd.DataFrame
     masks["width"] = cars & (stress["footway"] != "no").to_numpy()
     rows = {}
     for name, mask in masks.items():
-        said = stress["evidence" if name == "stress" else f"{name}_evidence"].to_numpy(dtype=object)
+        said = stress[f"{name}_evidence"].to_numpy(dtype=object)
         total = float(length_m[mask].sum())
         shares = {of: float(length_m[mask & (said == of)].sum()) / total if total else np.nan for of in CERTAINTIES}
         rows[name] = {"length_m": total, **shares}
