@@ -314,6 +314,10 @@ class StreetColumns(PlanModel):
     maxspeed: Text | None = None
     lanes: Text | None = None
     sidewalk: Text | None = None
+    sidewalk_width: Text | None = Field(None, description="width of the footway in metres")
+    segregated: Text | None = Field(None, description="whether walkers and cyclists are kept apart: yes, no")
+    parking: Text | None = Field(None, description="where cars park: footway, lane, no")
+    incline: Text | None = Field(None, description="up or down, or a percentage, as drawn")
     bridge: Text | None = None
     tunnel: Text | None = None
     level: Text | None = Field(None, description="vertical layer; ends on different levels are not joined")
@@ -324,6 +328,13 @@ class Streets(FileSource):
 
     file: Text
     columns: StreetColumns = StreetColumns()
+
+
+class Terrain(FileSource):
+    """Heights of the ground: a GeoTIFF with one band, metres."""
+
+    file: Text
+    spacing_m: float = Field(25, ge=5, le=100, description="heights are taken along streets about so far apart, metres")
 
 
 class NormOverride(PlanModel):

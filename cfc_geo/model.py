@@ -40,6 +40,17 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Terrain:
+    """Heights of the ground on a grid, metres, NaN unknown: `heights` row by row from the north, `corner` (west, north)
+    and `cell` (width, height). Along streets they are taken about every `spacing_m`."""
+
+    heights: np.ndarray
+    corner: tuple[float, float]
+    cell: tuple[float, float]
+    spacing_m: float
+
+
+@dataclass(frozen=True, eq=False)
 class Study:
     """One place, checked, in one projected CRS (metres). Tables are those of `cfc_geo.tables`.
 
@@ -60,6 +71,7 @@ class Study:
     unknown_bands  bands of which no file says how many children there are: 0 in `origins`, and in no result
     unknown_units  units of the lowest level of which nobody knows the children
     merged      facility_id of a record that was merged away → the facility it became part of
+    terrain     heights of the ground; None: the plan gives none
     changes     what the edits of a scenario have changed in the tables above, in the order of the plan
     """
 
@@ -82,6 +94,7 @@ class Study:
     unknown_bands: frozenset[str] = frozenset()
     unknown_units: frozenset[str] = frozenset()
     changes: tuple[Change, ...] = ()
+    terrain: Terrain | None = None
 
 
 class Links(NamedTuple):

@@ -29,6 +29,7 @@ from cfc_geo.blocks import (
     Population,
     Siting,
     Streets,
+    Terrain,
     Text,
     Walk,
     fault,
@@ -53,6 +54,7 @@ class Plan(PlanModel):
     facilities: list[Facilities] = Field(min_length=1)
     duplicates: Duplicates | None = None
     streets: Streets
+    terrain: Terrain | None = None
     norms: Norms = Norms()
     circle: Circle = Circle()
     walk: Walk = Walk()
@@ -110,6 +112,8 @@ class Plan(PlanModel):
             if block.entrances:
                 found.append(("entrances", block.entrances.file, block.entrances))
         found.append(("streets", self.streets.file, self.streets))
+        if self.terrain is not None:
+            found.append(("terrain", self.terrain.file, self.terrain))
         return [(role, file, block) for role, file, block in found if file is not None]
 
     def resolved_norms(self) -> dict[str, catalog.Norm]:

@@ -36,6 +36,7 @@ ENTRANCE_COLUMNS = ("facility_id", "evidence")
 STREET_COLUMNS = (
     "street_id", "from_node", "to_node", "length_m", "forward", "backward",
     "highway", "name", "maxspeed", "lanes", "sidewalk", "crossing", "bridge", "tunnel", "steps",
+    "oneway", "sidewalk_width", "segregated", "parking", "incline",
 )  # fmt: skip
 STREET_EDITS = ("added", "closed", "whole", "whole_m")
 """What edits write beside `STREET_COLUMNS`, where there are any: a link that was drawn; a street that may not be walked
