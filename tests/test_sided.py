@@ -273,6 +273,38 @@ def test_what_profiles_bear() -> None:
     assert not borne(g, dark, profiles["alone_6_8"])[g.street == 0].any()
 
 
+GRID = [((x, y), (x + 1, y)) for x in range(3) for y in range(4)] + [
+    ((x, y), (x, y + 1)) for x in range(4) for y in range(3)
+]
+CORNER = st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3))
+
+
+@settings(max_examples=80)
+@given(
+    st.lists(st.sampled_from(GRID), min_size=1, unique=True),
+    st.lists(st.booleans(), min_size=24, max_size=24),
+    st.lists(CORNER, min_size=16, max_size=16),
+)
+def test_who_never_crosses_a_wall_stays_in_one_face_of_the_map(edges, turned, shifts) -> None:  # type: ignore[no-untyped-def]
+    """Euler: a connected drawing of V corners and E roads has E - V + 2 faces, the outer one with it. Without crossing
+    links the sided graph must fall apart into just these."""
+    place = {
+        (x, y): (100 * (x + shifts[4 * x + y][0]), 100 * (y + shifts[4 * x + y][1])) for x in range(4) for y in range(4)
+    }
+    lines = [
+        [place[start], place[end]][:: -1 if turn else 1] for (start, end), turn in zip(edges, turned, strict=False)
+    ]
+    sketch = Sketch(*((line, BIG) for line in lines))
+    g = sketch.graph
+    walked = g.crossing < 0
+    sides = nx.Graph()
+    sides.add_nodes_from(range(len(g.junction)))
+    sides.add_edges_from(zip(g.tail[walked].tolist(), g.head[walked].tolist(), strict=True))
+    drawn = nx.Graph(edges)
+    faces = len(edges) - drawn.number_of_nodes() + 2 * nx.number_connected_components(drawn)
+    assert nx.number_connected_components(sides) == faces
+
+
 # ------------------------------------------------------------------------------------------------------------ distances
 
 
