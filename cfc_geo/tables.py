@@ -135,6 +135,20 @@ SUMMARY_COLUMNS = (
     "worst_share_before", "worst_share_after", "worst_share_change",
 )  # fmt: skip
 
+ROUTE_COLUMNS = (
+    "walk", "role", "facility_id", "length_m", "detour", "minutes", "minutes_access", "minutes_walking",
+    "minutes_climbing", "minutes_waiting", "worst_stress", "hard_m", "crossings", "hazards", "borne",
+)  # fmt: skip
+"""One row a walk from the least stress to the shortest."""
+ROUTE_PART_COLUMNS = (
+    "walk", "part", "element", "street_id", "name", "highway", "at_m", "length_m", "minutes_walking",
+    "minutes_climbing", "minutes_waiting", "stress", "governed_by", "stress_evidence", "crossing_type", "island",
+    "speed_kmh", "lanes_count", "at_name", "borne", "hazard", "remedies",
+)  # fmt: skip
+HAZARD_COLUMNS = tuple(
+    name for name in ROUTE_PART_COLUMNS if name not in ("part", "hazard") and not name.startswith("minutes")
+)
+
 
 def children_column(band: str) -> str:
     """The column that counts the children of a band: '0-2' → 'children_0_2'."""

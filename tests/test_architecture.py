@@ -27,6 +27,7 @@ ORDER = [
     "questions",
     "run",
     "siting",
+    "routing",
     "outputs",
     "fetch",
     "options",

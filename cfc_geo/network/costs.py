@@ -35,8 +35,8 @@ def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFr
     Where an added link is nearer than any other street, one may step onto either: a new street beside a home must not
     keep anybody from the way that was there.
     """
-    from_origins = _steps(network, home_points(origins), limit_m)
-    to_entrances = _steps(network, entrances.geometry, limit_m)
+    from_origins = steps_onto(network, home_points(origins), limit_m)
+    to_entrances = steps_onto(network, entrances.geometry, limit_m)
     origin, door, door_nm = _ends(network, from_origins.taken, leaving=True)
     return Attachment(
         origin_ids=pd.Index(origins["origin_id"], name="origin_id"),
@@ -215,7 +215,7 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
 def _snapped(network: Network, points: np.ndarray, attached: Attachment) -> Steps:
     """Entrances at `points` on the streets; one where an entrance was before is where that was."""
     if network.linked:
-        return _steps(network, points, attached.entrances.limit_m)
+        return steps_onto(network, points, attached.entrances.limit_m)
     known = {place: row for row, place in enumerate(shapely.to_wkb(attached.entrance_points))}
     row = np.array([known.get(place, -1) for place in shapely.to_wkb(points)], dtype=np.int64)
     new = row < 0
@@ -235,8 +235,9 @@ def _gates(network: Network, to_entrances: Steps) -> Links:
     return links(to_entrances.point[entrance], gate, gate_nm, len(to_entrances.stated.segment))
 
 
-def _steps(network: Network, points: "gpd.GeoSeries | np.ndarray", limit_m: float) -> Steps:
-    """Every point's place on the nearest street, and one on the nearest added link where that is nearer still."""
+def steps_onto(network: Network, points: "gpd.GeoSeries | np.ndarray", limit_m: float) -> Steps:
+    """Every point's place on the nearest street within `limit_m`, and one on the nearest added link where that is
+    nearer still."""
     on_streets = snap_points(network, points, limit_m=limit_m)
     every = np.arange(len(on_streets.segment))
     if not network.linked:

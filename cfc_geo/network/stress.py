@@ -72,6 +72,13 @@ def segment_stress(streets: gpd.GeoDataFrame) -> pd.DataFrame:
     return table
 
 
+def sides_governed_by(streets: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """street × (whole, left, right): what governs each (`ELEMENTS`), and how it is known (`CERTAINTIES`)."""
+    judged = _judge(traits_of(streets))
+    governs = np.array(ELEMENTS, dtype=object)[np.column_stack([one.element for one in judged])]
+    return governs, np.array(CERTAINTIES, dtype=object)[np.column_stack([one.evidence for one in judged])]
+
+
 def crossing_stress(
     kind: np.ndarray, island: np.ndarray, speed_kmh: np.ndarray, lanes: np.ndarray, volume: np.ndarray
 ) -> np.ndarray:
