@@ -21,15 +21,25 @@ import click
 
 from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
-from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_options, site_options
+from cfc_geo.options import (
+    ask_of,
+    box,
+    check_fetch_usage,
+    datum_params,
+    fetch_options,
+    route_ask_of,
+    route_options,
+    site_options,
+)
 
 if TYPE_CHECKING:
     from cfc_geo.model import Comparison, Result
     from cfc_geo.plan import Plan
+    from cfc_geo.routing import Routing
     from cfc_geo.siting import Siting
 
 COMMAND = "cfc-geo"
-VERBS = ("run", "compare", "site", "check", "datum", "new", "fetch")
+VERBS = ("run", "compare", "site", "route", "check", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -85,6 +95,7 @@ def build_command(lang: str) -> click.Group:
         ("compare", [results, out, allow], compare),
         ("check", [plan, out, allow], check),
         ("site", [plan, *site_options(say), out, allow], site),
+        ("route", [plan, *route_options(say), out, allow], route),
         ("datum", [*datum_params(say), allow], datum),
         ("new", [folder], new),
         ("fetch", [folder, *fetch_options(say)], fetch),
@@ -206,6 +217,24 @@ def site(plan: Path, out: Path, allow: tuple[Path, ...], write: Path | None, lan
             write_scenario(siting, write, lang)
     _print_findings([finding for finding in siting.findings if finding.severity == "warning"], lang)
     _print_siting(siting, folder, write, time.perf_counter() - start, lang)
+    return 0
+
+
+def route(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
+    """Find the walks from here to there that nothing beats in both length and stress."""
+    from cfc_geo.outputs.route_report import route_folder, write_routes
+    from cfc_geo.plan import load_plan
+    from cfc_geo.routing import find_routes
+
+    ask = route_ask_of(given, lang)
+    loaded = load_plan(plan, allow)
+    route_folder(loaded, ask, out)
+    start, stages = time.perf_counter(), _Stages(lang)
+    with stages, _uncollected():
+        routing = find_routes(loaded, ask, stages.announce)
+        stages.announce("write")
+        folder = write_routes(routing, out, lang)
+    _print_routing(routing, folder, time.perf_counter() - start, lang)
     return 0
 
 
@@ -354,6 +383,14 @@ def _print_siting(siting: "Siting", folder: Path, scenario: Path | None, seconds
     print(catalog.word("site.said.open", lang, file=folder / "summary.md"))
     if scenario is not None:
         print(catalog.word("site.said.written", lang, file=scenario))
+
+
+def _print_routing(routing: "Routing", folder: Path, seconds: float, lang: str) -> None:
+    from cfc_geo.outputs.route_words import headline
+
+    print(catalog.word("route.done", lang, plan=routing.plan.file, folder=folder, seconds=f"{seconds:.1f}"))
+    print("\n".join(headline(routing, lang)))
+    print(catalog.word("route.open", lang, map=folder / "map.html"))
 
 
 class _Stages:

@@ -11,6 +11,7 @@ import click
 from cfc_geo import catalog
 
 if TYPE_CHECKING:
+    from cfc_geo.routing import RouteAsk
     from cfc_geo.siting import Ask
 
 DATUM = re.compile(r"wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6}")
@@ -118,6 +119,41 @@ def site_options(say: Callable[[str], str]) -> list[click.Parameter]:
         option("gap", "G", click.FloatRange(0, 1), 0.0),
         option("write", "FILE.toml", file),
     ]
+
+
+PLACE = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,，]\s*([+-]?\d+(?:\.\d+)?)\s*")
+
+
+def route_options(say: Callable[[str], str]) -> list[click.Parameter]:
+    """Options of `cfc-geo route`."""
+
+    def option(name: str, metavar: str | None, type: Any = str, default: Any = None, **more: Any) -> click.Option:
+        return click.Option(
+            [f"--{name}"], type=type, default=default, metavar=metavar, help=say(f"route.{name}.help"), **more
+        )
+
+    return [
+        click.Option(["--from", "start"], required=True, metavar="ID|LON,LAT", help=say("route.from.help")),
+        click.Option(["--to", "goal"], required=True, metavar="ID|KIND", help=say("route.to.help")),
+        option("profile", None, click.Choice(list(catalog.profiles())), "child_with_adult"),
+        option("alternatives", "N", click.IntRange(1, 20), 3),
+        option("detour", "X", click.FloatRange(1, 10), 1.25),
+        option("datum", "DATUM", default="wgs84"),
+    ]
+
+
+def route_ask_of(given: dict[str, Any], lang: str) -> "RouteAsk":
+    """What `cfc-geo route` is asked. Raises `click.UsageError` for what makes no sense, whatever the plan."""
+    from cfc_geo.routing import RouteAsk
+
+    if not isfinite(given["detour"]):
+        raise click.UsageError(catalog.word("cli.route.not_finite", lang))
+    if not DATUM.fullmatch(given["datum"]):
+        raise click.UsageError(catalog.word("cli.site.datum_bad", lang))
+    if not given["start"].strip() or not given["goal"].strip():
+        raise click.UsageError(catalog.word("cli.route.empty", lang))
+    place = PLACE.fullmatch(given["start"])
+    return RouteAsk(**given, place=None if place is None else (float(place[1]), float(place[2])))
 
 
 OBJECTIVES = ("cover", "cover-capacitated", "p-median", "p-center", "set-cover", "equity")

@@ -82,6 +82,11 @@ class Routing:
     findings: tuple[Any, ...] = ()
 
     @property
+    def kind(self) -> str:
+        """The kind that was asked for; "" where a facility was."""
+        return "" if self.goal.name else _kind_called(self.ask.goal) or ""
+
+    @property
     def profile(self) -> Profile:
         return catalog.profiles()[self.ask.profile]
 
@@ -134,7 +139,7 @@ def _goal(ask: RouteAsk, study: Study, findings: Findings) -> Ends:
     all_of_kind = facilities[(facilities["kind"] == kind) & (facilities["facility_id"] != ask.start)]
     if kind is not None and all_of_kind.empty:
         findings.error("route.no_such_kind_here", "--to", kind=kind)
-    return _of_facilities(study, all_of_kind)
+    return _of_facilities(study, all_of_kind, alone=False)
 
 
 def _kind_called(name: str) -> str | None:
@@ -145,11 +150,11 @@ def _kind_called(name: str) -> str | None:
     return next(called, None)
 
 
-def _of_facilities(study: Study, facilities: gpd.GeoDataFrame) -> Ends:
+def _of_facilities(study: Study, facilities: gpd.GeoDataFrame, *, alone: bool = True) -> Ends:
     ways_in = study.entrances[study.entrances["facility_id"].isin(facilities["facility_id"])]
     names = [str(name or of_id) for name, of_id in zip(facilities["name"], facilities["facility_id"], strict=True)]
     points = np.array(ways_in.geometry, dtype=object)
-    return Ends(points, tuple(ways_in["facility_id"]), names[0] if len(names) == 1 else "")
+    return Ends(points, tuple(ways_in["facility_id"]), names[0] if alone else "")
 
 
 def _tell_unknown(option: str, name: str, known: Sequence[str], findings: Findings) -> None:

@@ -136,7 +136,7 @@ SUMMARY_COLUMNS = (
 )  # fmt: skip
 
 ROUTE_COLUMNS = (
-    "walk", "role", "facility_id", "length_m", "detour", "minutes", "minutes_access", "minutes_walking",
+    "walk", "walk_role", "facility_id", "length_m", "detour", "minutes", "minutes_access", "minutes_walking",
     "minutes_climbing", "minutes_waiting", "worst_stress", "hard_m", "crossings", "hazards", "borne",
 )  # fmt: skip
 """One row a walk from the least stress to the shortest."""

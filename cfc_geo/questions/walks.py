@@ -1,5 +1,6 @@
 """Walks as tables: what each consists of, how long it takes, and which of its streets and crossings are hard."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,7 +96,7 @@ class Teller:
             rows.append(
                 {
                     "walk": rank,
-                    "role": role,
+                    "walk_role": role,
                     "facility_id": self.goal.ids[int(self.trip.goal_of[walk.goal])],
                     "length_m": metres,
                     "detour": metres / shortest_m if shortest_m > 0 else 1.0,
@@ -106,7 +107,7 @@ class Teller:
                     "crossings": int(over.sum()),
                     "hazards": int((hazards["walk"] == rank).sum()),
                     "borne": bool(mine["borne"].all()),
-                    "geometry": shapely.line_merge(shapely.MultiLineString(_lines(mine.geometry))),
+                    "geometry": _one_line(mine.geometry),
                 }
             )  # fmt: skip
         return gpd.GeoDataFrame(rows, columns=[*ROUTE_COLUMNS, "geometry"], crs=self.ground.study.crs)
@@ -140,7 +141,7 @@ class Teller:
             )
             if last is not None and follows and all(_equal(last[name], part[name]) for name in same):
                 last["length_m"] += part["length_m"]
-                last["geometry"] = shapely.line_merge(shapely.union(last["geometry"], part["geometry"]))
+                last["geometry"] = _one_line([last["geometry"], part["geometry"]])
             else:
                 rows.append(part)
         return gpd.GeoDataFrame(
@@ -171,7 +172,7 @@ class Teller:
             highway=street["highway"] or "",
             length_m=metres,
             minutes_walking=flat / 60,
-            minutes_climbing=(seconds - flat) / 60,
+            minutes_climbing=max(seconds - flat, 0.0) / 60,
             stress=int(graph.stress[arc]),
             governed_by="steps" if steps else "tunnel" if tunnel else ground.governs[row, side],
             stress_evidence=ground.evidence[row, side],
@@ -231,8 +232,11 @@ def _equal(one: Any, other: Any) -> bool:
     return bool(one == other or (pd.isna(one) and pd.isna(other)))
 
 
-def _lines(shapes: gpd.GeoSeries) -> list[shapely.LineString]:
-    return [shape for shape in shapes if shape is not None and shape.geom_type == "LineString" and shape.length > 0]
+def _one_line(shapes: Iterable[shapely.Geometry]) -> shapely.LineString:
+    """Lines that follow one another as one; points among them are on it."""
+    xy = np.concatenate([shapely.get_coordinates(shape) for shape in shapes if shape.geom_type == "LineString"])
+    moved = np.append(True, (np.diff(xy, axis=0) != 0).any(axis=1))
+    return shapely.LineString(xy[moved] if moved.sum() > 1 else xy[:2])
 
 
 def walk_nm(walk: Walk) -> int:
