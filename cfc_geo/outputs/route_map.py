@@ -27,7 +27,7 @@ from cfc_geo.routing import Routing
 from cfc_geo.tables import GROUND_THEMES
 
 AROUND_M = 300.0
-"""How far around the walks the ground is drawn."""
+"""The ground is drawn so far around the walks, and at least as far as they reach."""
 DEGREE_DIGITS = 6
 WORDS = "map."
 
@@ -42,7 +42,9 @@ def draw_routes(routing: Routing, lang: str) -> str:
 def _payload(routing: Routing, words: dict[str, str], lang: str) -> dict[str, Any]:
     plan = routing.plan
     key = "approval" if plan.map.approval_no else "not_reviewed"
-    around = shapely.box(*routing.walks.total_bounds).buffer(AROUND_M, join_style="mitre")
+    west, south, east, north = routing.walks.total_bounds
+    margin_m = max(AROUND_M, east - west, north - south)
+    around = shapely.box(west - margin_m, south - margin_m, east + margin_m, north + margin_m)
     ground = routing.study.backdrop
     sources = [source_entry(source, lang) for source in shown_sources(routing.study.sources)]
     return {

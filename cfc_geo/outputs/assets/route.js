@@ -35,7 +35,7 @@
 
   const map = L.map("map", { zoomControl: false, attributionControl: false, zoomSnap: 0.25, preferCanvas: true, fadeAnimation: false, zoomAnimation: false });
   L.control.zoom({ position: "topright" }).addTo(map);
-  L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
+  
   const still = { interactive: false };
   const every = data.walks.flatMap((walk) => walk.parts.flatMap((part) => part.at));
   const bounds = L.latLngBounds(every);
@@ -44,6 +44,7 @@
     ? { paddingTopLeft: [24, 30], paddingBottomRight: [24, window.innerHeight * 0.5] }
     : { paddingTopLeft: [380, 40], paddingBottomRight: [50, 60] });
   whole();
+  L.control.scale({ imperial: false, position: narrow() ? "topleft" : "bottomright" }).addTo(map);
   data.ground.green.forEach((ring) => L.polygon(ring, { ...still, stroke: false, fillColor: "#cfe0c3", fillOpacity: 0.8 }).addTo(map));
   data.ground.water.forEach((ring) => L.polyline(ring, { ...still, color: "#9cc3d5", weight: 2 }).addTo(map));
   data.ground.water.filter((ring) => ring.length > 3 && String(ring[0]) === String(ring[ring.length - 1]))
