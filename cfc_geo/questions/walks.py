@@ -17,6 +17,7 @@ from cfc_geo.network.graph import build_network
 from cfc_geo.network.pareto import Walk
 from cfc_geo.network.sided import LEFT_SIDE, NO_SIDE, RIGHT_SIDE
 from cfc_geo.network.slopes import relief, walk_seconds
+from cfc_geo.network.snap import SAME_PLACE_M
 from cfc_geo.network.stress import segment_stress, sides_governed_by
 from cfc_geo.network.trip import Trip
 from cfc_geo.tables import HAZARD_COLUMNS, ROUTE_COLUMNS, ROUTE_PART_COLUMNS
@@ -235,7 +236,7 @@ def _equal(one: Any, other: Any) -> bool:
 def _one_line(shapes: Iterable[shapely.Geometry]) -> shapely.LineString:
     """Lines that follow one another as one; points among them are on it."""
     xy = np.concatenate([shapely.get_coordinates(shape) for shape in shapes if shape.geom_type == "LineString"])
-    moved = np.append(True, (np.diff(xy, axis=0) != 0).any(axis=1))
+    moved = np.append(True, np.hypot(*np.diff(xy, axis=0).T) > SAME_PLACE_M)
     return shapely.LineString(xy[moved] if moved.sum() > 1 else xy[:2])
 
 
