@@ -141,17 +141,16 @@ def test_steps_are_a_hazard_for_a_child_and_the_end_for_a_stroller(
     assert "every walk leads over steps, 1 at least (streets w" in capsys.readouterr().err
 
 
-def test_a_closed_street_is_not_walked_and_an_added_one_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = [list(lonlat(*place)) for place in ((0, 0), (0, -60), (800, -60), (800, 0))]
-    added = f'\n[[edits]]\nadd_link = {{ line = {line}, datum = "wgs84" }}\n'
-    closed = '\n[[edits]]\nclose_link = { street = "w1.0" }\n'
-    plan = toy(tmp_path, plan=PLAN + closed)
-    assert route(plan, "a", "S") == 1, capsys.readouterr()
-    assert "no walk leads there" in capsys.readouterr().err
-    both = tmp_path / "both.toml"
-    both.write_text(PLAN + closed + added, encoding="utf-8")
-    assert route(both, "a", "S") == 0, capsys.readouterr()
-    assert table(both, "walks.csv")["length_m"].tolist() == pytest.approx([10 + 60 + 800 + 60], abs=0.1)
+def test_a_street_that_a_scenario_adds_is_walked(tmp_path: Path) -> None:
+    plan = toy(tmp_path)
+    assert route(plan, "f", "S") == 0
+    line = [list(lonlat(400, 300)), list(lonlat(800, 0))]
+    scenario = tmp_path / "link.toml"
+    link = f'\n[[edits]]\nadd_link = {{ id = "斜路", line = {line}, datum = "wgs84" }}\n'
+    scenario.write_text(PLAN + link, encoding="utf-8")
+    assert route(scenario, "f", "S") == 0
+    lengths = [table(one, "walks.csv")["length_m"][0] for one in (plan, scenario)]
+    assert lengths == pytest.approx([290 + 400, 10 + 500], abs=0.1)
 
 
 def test_the_datum_of_a_place_counts(tmp_path: Path) -> None:

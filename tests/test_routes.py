@@ -269,6 +269,19 @@ def test_a_detour_over_a_footway_is_taken_under_its_ceiling_only() -> None:
     assert of.front(100 * 1.15) == [(4, 100 * 10**9, 100 * 10**9)]
 
 
+@pytest.mark.parametrize(
+    ("start", "goal", "metres"),
+    [((-50, 0), (150, 0), 300), ((50, 0), (150, 0), 100), ((150, 0), (40, 0), 110), ((30, 0), (70, 0), 40)],
+)
+def test_nobody_walks_through_a_closed_street_but_from_it_and_to_it(
+    start: tuple[float, float], goal: tuple[float, float], metres: float
+) -> None:
+    lines = [[(-100, 0), (0, 0)], [(0, 0), (100, 0)], [(0, 0), (0, 50), (100, 50), (100, 0)], [(100, 0), (200, 0)]]
+    streets, nodes = street_table(lines)
+    streets = tagged(streets, ["big", "big", "small", "path"]).assign(closed=[False, True, False, False])
+    assert asked(streets, nodes, [Point(start)], [Point(goal)]).shortest_m() == pytest.approx(metres, abs=1e-6)
+
+
 @pytest.mark.parametrize(("count", "wanted", "rows"), [(5, 3, [0, 2, 4]), (2, 3, [0, 1]), (1, 3, [0]), (4, 1, [0])])
 def test_the_first_the_last_and_between_are_shown(count: int, wanted: int, rows: list[int]) -> None:
     assert chosen_of(count, wanted) == rows
