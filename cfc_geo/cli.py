@@ -391,6 +391,8 @@ def _print_routing(routing: "Routing", folder: Path, seconds: float, lang: str) 
     print(catalog.word("route.done", lang, plan=routing.plan.file, folder=folder, seconds=f"{seconds:.1f}"))
     print("\n".join(headline(routing, lang)))
     print(catalog.word("route.open", lang, map=folder / "map.html"))
+    if count := sum(finding.severity == "warning" for finding in routing.study.findings):
+        print(catalog.word("route.warnings", lang, count=count))
 
 
 class _Stages:

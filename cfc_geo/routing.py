@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import floor
-from typing import Any, Final
+from typing import Final
 
 import geopandas as gpd
 import numpy as np
@@ -79,7 +79,6 @@ class Routing:
     profile_m: float
     borne_m: float
     in_the_way: gpd.GeoDataFrame
-    findings: tuple[Any, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -180,52 +179,52 @@ def _trip(plan: Plan, ground: Ground, start: Ends, goal: Ends) -> Trip:
 
 
 def _answer(plan: Plan, ask: RouteAsk, ground: Ground, trip: Trip, start: Ends, goal: Ends) -> Routing:
-    graph, streets, profile = trip.graph, ground.study.streets, ground.profile
-    ways = ways_of(trip)
-    length = with_ties(trip, profile)
-    bears, every = borne(graph, streets, profile), np.ones(len(graph.tail), dtype=bool)
-    passable = np.ones(len(every), dtype=bool)
-    if not (profile.steps_up.value and profile.steps_down.value):
-        passable = ~graph.steps
-    shortest, possible = least_walk(ways, length, every), least_walk(ways, length, passable)
+    profile, ways = ground.profile, ways_of(trip)
+    length, bears = with_ties(trip, profile), borne(trip.graph, ground.study.streets, profile)
+    passable = ~trip.graph.steps | bool(profile.steps_up.value and profile.steps_down.value)
     tell = Teller(ground, trip, bears, start, goal)
-    findings = Findings()
-    if shortest is None:
-        findings.error("route.none", plan.file.name)
-        raise SolveError(findings)
-    lacking = _least_not_borne(ways, length, trip, bears)
-    if possible is None:
-        obstacles = tell.hazards(tell.parts(lacking, 0))
-        steps = obstacles[obstacles["governed_by"] == "steps"]
-        names = [str(name) for name in steps["street_id"]][:NEAR_NAMES]
-        findings.error("route.impassable", plan.file.name, profile=ask.profile, count=len(steps), ids=names)
-        raise SolveError(findings)
+    shortest = least_walk(ways, length, np.ones(len(bears), dtype=bool))
+    possible, best = (least_walk(ways, length, allowed) for allowed in (passable, bears))
+    if shortest is None or possible is None:
+        raise SolveError(
+            _why_not(plan, ask, tell, None if shortest is None else _least_of(ways, length, ~passable, trip))
+        )
     most = ((floor(walk_nm(possible) * ask.detour) + round(SAME_M * 1e9)) << TIE_BITS) + (1 << TIE_BITS) - 1
-    front = not_beaten(
-        ways, length, hard_nm(trip, bears), np.where(passable, grades(trip, bears, profile), NEVER), most
-    )
+    grade = np.where(passable, grades(trip, bears, profile), NEVER)
+    front = not_beaten(ways, length, hard_nm(trip, bears), grade, most)
     shown = [front[row] for row in chosen_of(len(front), ask.alternatives)]
-    parts = pd.concat([tell.parts(walk, rank) for rank, walk in enumerate(shown, start=1)], ignore_index=True)
-    by_walk = [parts[parts["walk"] == rank] for rank in range(1, len(shown) + 1)]
-    hazards = pd.concat([tell.hazards(of_walk) for of_walk in by_walk], ignore_index=True)
-    best = least_walk(ways, length, bears)
-    possible_m = walk_nm(possible) / 1e9
+    parts = [tell.parts(walk, rank) for rank, walk in enumerate(shown, start=1)]
+    hazards = pd.concat([tell.hazards(of_walk) for of_walk in parts], ignore_index=True)
+    in_the_way = parts[0].iloc[:0] if best is not None else tell.parts(_least_of(ways, length, ~bears, trip), 0)
     return Routing(
         plan=plan,
         ask=ask,
         study=ground.study,
         start=start,
         goal=goal,
-        walks=tell.walks(shown, by_walk, hazards, possible_m),
-        parts=gpd.GeoDataFrame(parts, geometry="geometry", crs=ground.study.crs),
+        walks=tell.walks(shown, parts, hazards, walk_nm(possible) / 1e9),
+        parts=gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), geometry="geometry", crs=ground.study.crs),
         hazards=gpd.GeoDataFrame(hazards, geometry="geometry", crs=ground.study.crs),
         not_beaten=len(front),
         shortest_m=walk_nm(shortest) / 1e9,
-        profile_m=possible_m,
+        profile_m=walk_nm(possible) / 1e9,
         borne_m=np.nan if best is None else walk_nm(best) / 1e9,
-        in_the_way=tell.hazards(tell.parts(lacking, 0) if best is None else by_walk[0].iloc[:0], borne=False),
-        findings=tuple(findings),
+        in_the_way=tell.hazards(in_the_way, borne=False),
     )
+
+
+def _why_not(plan: Plan, ask: RouteAsk, tell: Teller, least: Walk | None) -> Findings:
+    """Why nobody gets there, or not the profile: the steps on the walk with the least of them."""
+    findings = Findings()
+    if least is None:
+        findings.error("route.none", plan.file.name)
+        return findings
+    parts = tell.parts(least, 0)
+    steps = parts[parts["governed_by"] == "steps"]
+    names = [str(name) for name in steps["street_id"]][:NEAR_NAMES]
+    metres = round(float(steps["length_m"].sum()), 1)
+    findings.error("route.impassable", plan.file.name, profile=ask.profile, metres=metres, ids=names)
+    return findings
 
 
 def not_beaten(ways: Ways, length: np.ndarray, hard: np.ndarray, grade: np.ndarray, most: int) -> list[Walk]:
@@ -289,10 +288,10 @@ def _wide_nm(trip: Trip) -> np.ndarray:
     return wide
 
 
-def _least_not_borne(ways: Ways, length: np.ndarray, trip: Trip, bears: np.ndarray) -> Walk:
-    """Of all walks the one with the least that the profile does not bear, then the shortest."""
-    refused = np.where(bears, 0, np.maximum(_wide_nm(trip), 1)).astype(object)
+def _least_of(ways: Ways, length: np.ndarray, unwanted: np.ndarray, trip: Trip) -> Walk:
+    """Of all walks the one with the fewest metres of what is `unwanted`, then the shortest."""
+    refused = np.where(unwanted, np.maximum(_wide_nm(trip), 1), 0).astype(object)
     above = 1 << 100
-    walk = least_walk(ways, refused * above + length.astype(object), np.ones(len(bears), dtype=bool))
+    walk = least_walk(ways, refused * above + length.astype(object), np.ones(len(unwanted), dtype=bool))
     assert walk is not None, "a walk was found before"
     return walk

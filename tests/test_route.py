@@ -138,7 +138,7 @@ def test_steps_are_a_hazard_for_a_child_and_the_end_for_a_stroller(
     climbing = 300 * (mean - 1) / profile.speed_ms.value / 60
     assert table(plan, "walks.csv")["minutes_climbing"][0] == pytest.approx(climbing, abs=0.05)
     assert route(plan, "b", "G", "--profile", "stroller") == 1
-    assert "every walk leads over steps, 1 at least (streets w" in capsys.readouterr().err
+    assert "the one with the fewest has 300 m of them (streets w2.0)" in capsys.readouterr().err
 
 
 def test_a_street_that_a_scenario_adds_is_walked(tmp_path: Path) -> None:

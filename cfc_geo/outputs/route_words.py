@@ -114,8 +114,10 @@ def rests(routing: Routing, lang: str) -> list[str]:
     whole = first["length_m"].sum()
     assumed = first.loc[first["stress_evidence"] == "assumed", "length_m"].sum()
     names = _say("list", lang).join(_say(f"value.{name}", lang) for name in routing.profile.assumed())
+    unlisted = routing.kind and routing.kind not in routing.study.surveyed
     return [
         _say("rests.engine", lang),
+        *([_say("rests.not_surveyed", lang, kind=catalog.kind_name(routing.kind, lang))] if unlisted else []),
         _say("rests.evidence", lang, share=f"{assumed / whole:.0%}" if whole > 0 else "0%"),
         _say("rests.hard", lang, limit=rules["limit"], profile=profile),
         _say("rests.crossing", lang, lane=f"{LANE_M:g}"),
