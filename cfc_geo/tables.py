@@ -135,6 +135,28 @@ SUMMARY_COLUMNS = (
     "worst_share_before", "worst_share_after", "worst_share_change",
 )  # fmt: skip
 
+CORRIDOR_COLUMNS = (
+    "corridor_id", "name", "from_street", "to_street", "unit_id", "unit_name", "length_m", "carriageway_m", "segments",
+    "children_on_it", "children_beside", "exposure_m", "crossing_exposure", "stress_worst", "stress_mean",
+    "assumed_share", "crossings_hard", "schools", "schools_joined", "parks", "parks_joined", "remedies",
+    "children_gaining", "gaining_share",
+)  # fmt: skip
+CORRIDOR_PART_COLUMNS = (
+    "corridor_id", "part", "element", "along_m", "street_id", "name", "highway", "length_m", "stress", "governed_by",
+    "evidence", "children", "exposure", "remedies", "unit_id",
+)  # fmt: skip
+DETOUR_COLUMNS = (
+    "unit_id", "unit_name", "level", "kind", "children", "children_measured", "detour_index", "detour_child_m",
+    "children_cut_off",
+)  # fmt: skip
+LINK_COLUMNS = (
+    "link_id", "barrier", "barrier_name", "length_m", "walk_now_m", "from_street", "to_street", "child_m_saved",
+    "children_nearer", "children_newly_within",
+)  # fmt: skip
+LINK_GAIN_COLUMNS = (
+    "link_id", "kind", "limit_m", "child_m_saved", "children_nearer", "children_newly_within", "children_newly_reached",
+)  # fmt: skip
+
 
 def children_column(band: str) -> str:
     """The column that counts the children of a band: '0-2' → 'children_0_2'."""
