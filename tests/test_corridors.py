@@ -151,16 +151,28 @@ def test_schools_and_parks_are_joined_by_their_entrances() -> None:
     assert row["children_beside"] == 5, "one child of every band lives 50 m away, the others 5 km"
 
 
+def test_a_crossing_between_junctions_belongs_to_its_street() -> None:
+    ranked, study = town(
+        straight("甲路", 0, 500, stress=2), straight("乙路", 500, 900, stress=2), crossings=(((250, 0), 80, 4),)
+    )
+    found = find_corridors(ranked, study)
+    assert members(found) == ["s0"] and found.parts["along_m"].tolist() == [0, 250]
+    assert found.table["crossing_exposure"].tolist() == [160]
+
+
 def test_who_gains_is_what_is_passed_in() -> None:
-    ranked, study = town(straight("甲路", 0, 500))
+    ranked, study = town(
+        straight("乙路", 0, 100, 1, stress=2, y=900), straight("甲路", 0, 500), crossings=(((0, 0), 5, 4),)
+    )
     asked = []
 
-    def gained(parts: pd.DataFrame) -> pd.DataFrame:
-        asked.append(parts["street_id"].tolist())
-        return pd.DataFrame({"children": [200.0, 50.0], "gaining": [40.0, 10.0]}, index=["u", "v"])
+    def gained(rows: np.ndarray) -> np.ndarray:
+        asked.append(rows.tolist())
+        return np.array([40.0, 10.0])
 
-    row = find_corridors(ranked, study, gained=gained).table.iloc[0]
-    assert asked == [["s0"]] and (row["children_gaining"], row["gaining_share"]) == (50, 0.2)
+    found = find_corridors(ranked, study, gained=gained, walking=np.array([150.0, 100.0]))
+    row = found.table.iloc[0]
+    assert asked == [[1, 2]] and (row["children_gaining"], row["gaining_share"]) == (50, 0.2)
     plain = find_corridors(ranked, study).table.iloc[0]
     assert np.isnan(plain["children_gaining"]) and np.isnan(plain["gaining_share"]), "not measured is not nobody"
 

@@ -33,9 +33,9 @@ SAME_PLACE_M: Final = 0.01
 SCHOOLS: Final = ("kindergarten", "primary_school", "middle_school", "high_school", "school")
 PARKS: Final = ("park", "pocket_park", "playground")
 
-Gained = Callable[[pd.DataFrame], pd.DataFrame]
-"""The parts of a corridor (`CORRIDOR_PART_COLUMNS`) → unit_id as index, `children` of the unit, and `gaining`: those
-who have a whole low-stress route once every part is mended, and none now. Measured by whoever passes it."""
+Gained = Callable[[np.ndarray], np.ndarray]
+"""Positions of rows of `ranked` → by origin, the children who have a whole low-stress route once all of these are
+mended, and none now. Measured by whoever passes it."""
 
 
 class Corridors(NamedTuple):
@@ -48,7 +48,7 @@ class Corridors(NamedTuple):
 
 def find_corridors(
     ranked: gpd.GeoDataFrame, study: Study, *, count: int = 5, least_m: float = 400.0, most_m: float = 1500.0,
-    total_m: float = np.inf, gained: Gained | None = None,
+    total_m: float = np.inf, gained: Gained | None = None, walking: np.ndarray | None = None,
 ) -> Corridors:  # fmt: skip
     """Up to `count` corridors of `least_m` to `most_m` metres (both inclusive), together no longer than `total_m`.
 
@@ -56,7 +56,8 @@ def find_corridors(
     children, exposure (children × levels above what they bear), remedies, unit_id; geometry in the study's CRS. No
     segment is in two corridors, and every corridor has some exposure. Those that are hardest on most children come
     first; one that would break `total_m` is left out, and a later, shorter one may take its place. A longer first
-    segment than `most_m` is a corridor of its own.
+    segment than `most_m` is a corridor of its own. `walking`: by origin, the children of whom `gained` tells; the share
+    of the unit's that gain is of them.
     Raises `ValueError` where a segment is ranked twice.
     """
     streets = _Streets(ranked, study)
@@ -67,7 +68,10 @@ def find_corridors(
             chosen.append(path)
             left_m -= path.length_m
     parts = [_parts(streets, path, number) for number, path in enumerate(chosen, start=1)]
-    rows = [_row(streets, path, part, study, gained) for path, part in zip(chosen, parts, strict=True)]
+    rows = [_row(streets, path, part, study) for path, part in zip(chosen, parts, strict=True)]
+    if gained is not None:
+        for row, path in zip(rows, chosen, strict=True):
+            row |= _gains(gained(streets.positions(path)), walking, str(row["unit_id"]), study)
     table = gpd.GeoDataFrame(rows, columns=[*CORRIDOR_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     empty = gpd.GeoDataFrame(columns=[*CORRIDOR_PART_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     return Corridors(table, gpd.GeoDataFrame(pd.concat(parts, ignore_index=True)) if parts else empty)
@@ -81,6 +85,7 @@ class _Streets:
     crossings that children use there."""
 
     def __init__(self, ranked: gpd.GeoDataFrame, study: Study) -> None:
+        ranked = ranked.assign(at=np.arange(len(ranked)))
         here = ranked["element"].eq("segment") & ranked["street_id"].isin(study.streets["street_id"])
         self.table = ranked[here].sort_values("street_id", kind="stable").reset_index(drop=True)
         if self.table["street_id"].duplicated().any():
@@ -98,34 +103,55 @@ class _Streets:
             for node in sorted(set(ends)):
                 self.beside.setdefault(node, []).append(row)
         self.crossings_at = self._crossings_at(study.nodes)
+        self.crossings_on = self._crossings_on()
 
     def _crossings_at(self, nodes: pd.DataFrame) -> dict[int, list[int]]:
         """Node → crossings that lie there; the nearest node counts."""
         found: dict[int, list[int]] = {}
-        if len(self.crossings) and len(nodes):
-            tree = shapely.STRtree(shapely.points(nodes["x"], nodes["y"]))
-            points = self.crossings.geometry.to_numpy()
-            crossing, at = tree.query_nearest(points, max_distance=SAME_PLACE_M, all_matches=True)
-            for row, node in zip(crossing.tolist(), nodes["node_id"].to_numpy()[at].tolist(), strict=True):
-                found.setdefault(node, []).append(row)
+        tree = shapely.STRtree(shapely.points(nodes["x"], nodes["y"]))
+        crossing, at = tree.query_nearest(self.crossings.geometry.to_numpy(), max_distance=SAME_PLACE_M)
+        for row, node in zip(crossing.tolist(), nodes["node_id"].to_numpy()[at].tolist(), strict=True):
+            found.setdefault(node, []).append(row)
+        return found
+
+    def _crossings_on(self) -> dict[int, list[int]]:
+        """Segment → crossings of it that lie at no node."""
+        at_nodes = {row for rows in self.crossings_at.values() for row in rows}
+        segment = pd.Index(self.table["street_id"]).get_indexer(self.crossings["street_id"])
+        found: dict[int, list[int]] = {}
+        for row, of in enumerate(segment.tolist()):
+            if of >= 0 and row not in at_nodes:
+                found.setdefault(of, []).append(row)
         return found
 
     def weight(self, row: int) -> float:
-        """Exposure by metre of a segment, the crossings at its ends included."""
+        """Exposure by metre of a segment, with the crossings on it and at its ends."""
         crossings = {at for node in self.ends[row].tolist() for at in self.crossings_at.get(node, ())}
-        at_ends = float(self.crossings["exposure"].to_numpy(dtype=float)[sorted(crossings)].sum())
-        return float(self.exposure[row] + at_ends * CROSSING_COUNTS_M / max(self.length_m[row], CROSSING_COUNTS_M))
+        crossing = float(self._exposures([*sorted(crossings), *self.crossings_on.get(row, ())]).sum())
+        return float(self.exposure[row] + crossing * CROSSING_COUNTS_M / max(self.length_m[row], CROSSING_COUNTS_M))
 
-    def crossings_of(self, path: "_Path") -> dict[int, int]:
-        """Crossing → which of the path's nodes it lies at, in the order of these."""
-        found: dict[int, int] = {}
+    def crossings_of(self, path: "_Path") -> dict[int, float]:
+        """Crossing → metres along the path at which it lies."""
+        start_m = np.concatenate(([0.0], np.cumsum(self.length_m[path.rows]))).tolist()
+        found: dict[int, float] = {}
         for place, node in enumerate(path.nodes):
             for crossing in self.crossings_at.get(node, ()):
-                found.setdefault(crossing, place)
-        return found
+                found.setdefault(crossing, start_m[place])
+        for place, row in enumerate(path.rows):
+            middle_m = (start_m[place] + start_m[place + 1]) / 2
+            found |= dict.fromkeys(self.crossings_on.get(row, ()), middle_m)
+        return dict(sorted(found.items(), key=lambda told: told[1]))
+
+    def positions(self, path: "_Path") -> np.ndarray:
+        """The rows of `ranked` that make up a path."""
+        crossings = self.crossings["at"].to_numpy()[list(self.crossings_of(path))]
+        return np.concatenate((self.table["at"].to_numpy()[path.rows], crossings))
+
+    def _exposures(self, crossings: list[int]) -> np.ndarray:
+        return np.asarray(self.crossings["exposure"].to_numpy(dtype=float)[crossings])
 
     def weight_of(self, path: "_Path") -> float:
-        crossing = self.crossings["exposure"].to_numpy(dtype=float)[list(self.crossings_of(path))].sum()
+        crossing = self._exposures(list(self.crossings_of(path))).sum()
         return float((self.exposure * self.length_m)[path.rows].sum() + crossing * CROSSING_COUNTS_M)
 
     def carriageways(self, path: "_Path") -> list[int]:
@@ -215,17 +241,16 @@ def _parts(streets: _Streets, path: _Path, number: int) -> gpd.GeoDataFrame:
     segments = streets.table.iloc[path.rows]
     start_m = np.concatenate(([0.0], np.cumsum(streets.length_m[path.rows])))
     crossings = streets.crossings_of(path)
-    at_m = [start_m[place] for place in crossings.values()]
     together = pd.concat([segments, streets.crossings.iloc[list(crossings)]], ignore_index=True)
     together = together.assign(
-        corridor_id=f"C{number}", part=np.arange(1, len(together) + 1), along_m=np.concatenate((start_m[:-1], at_m))
+        corridor_id=f"C{number}",
+        part=np.arange(1, len(together) + 1),
+        along_m=np.concatenate((start_m[:-1], list(crossings.values()))),
     )
     return gpd.GeoDataFrame(together[[*CORRIDOR_PART_COLUMNS, "geometry"]], geometry="geometry")
 
 
-def _row(
-    streets: _Streets, path: _Path, parts: gpd.GeoDataFrame, study: Study, gained: Gained | None
-) -> dict[str, object]:
+def _row(streets: _Streets, path: _Path, parts: gpd.GeoDataFrame, study: Study) -> dict[str, object]:
     segments, crossings = (parts[parts["element"] == element] for element in ("segment", "crossing"))
     line = _line(segments.geometry.to_numpy())
     length_m = segments["length_m"].to_numpy(dtype=float)
@@ -234,7 +259,6 @@ def _row(
     total = float(length_m.sum())
     unit = _longest(segments["unit_id"].to_numpy(dtype=object), length_m)
     names = dict(zip(study.units["unit_id"], study.units["name"], strict=True))
-    gains = gained(parts) if gained is not None else None
     return {
         "corridor_id": parts["corridor_id"].iloc[0],
         "name": _name(segments),
@@ -255,7 +279,8 @@ def _row(
         "crossings_hard": int((crossings["exposure"] > 0).sum()),
         **_joined(line, study),
         "remedies": _remedies(parts),
-        **_gains(gains, unit),
+        "children_gaining": np.nan,
+        "gaining_share": np.nan,
         "geometry": line,
     }
 
@@ -309,11 +334,9 @@ def _remedies(parts: pd.DataFrame) -> str:
     return "; ".join(f"{remedy} × {count}" for remedy, count in counts)
 
 
-def _gains(gains: pd.DataFrame | None, unit: str) -> dict[str, float]:
-    """Children who gain a whole low-stress route: all of them, and the share of the unit's; NaN where not measured."""
-    if gains is None:
-        return {"children_gaining": np.nan, "gaining_share": np.nan}
-    here = gains.reindex([unit])
-    children = float(here["children"].iloc[0])
-    share = float(here["gaining"].iloc[0]) / children if children > 0 else np.nan
-    return {"children_gaining": float(gains["gaining"].sum()), "gaining_share": share}
+def _gains(gaining: np.ndarray, walking: np.ndarray | None, unit: str, study: Study) -> dict[str, object]:
+    """Children who gain a whole low-stress route: all of them, and as a share of the unit's who walk."""
+    here = study.origins["unit_id"].eq(unit).to_numpy()
+    whole = float(walking[here].sum()) if walking is not None else 0.0
+    share = float(gaining[here].sum()) / whole if whole > 0 else np.nan
+    return {"children_gaining": float(gaining.sum()), "gaining_share": share}
