@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import LineString, Point
 
+from cfc_geo import catalog
 from cfc_geo.inputs.study import read_study
 from cfc_geo.model import Network
 from cfc_geo.network.graph import build_network
-from cfc_geo.network.sided import LEFT_SIDE, NO_SIDE, RIGHT_SIDE, SidedGraph, side_of, sided_graph, walls
+from cfc_geo.network.sided import LEFT_SIDE, NO_SIDE, RIGHT_SIDE, SidedGraph, borne, by_arc, side_of, sided_graph, walls
 from cfc_geo.network.stress import segment_stress
 from cfc_geo.plan import load_plan
 from tests.random_towns import random_places
@@ -225,6 +226,83 @@ def test_each_side_has_its_own_stress() -> None:
     g = sketch.graph
     found = {int(g.side[a]): int(g.stress[a]) for a in np.flatnonzero(g.street == 0)}
     assert found == {LEFT_SIDE: 3, RIGHT_SIDE: 4}
+
+
+def test_a_junction_nearby_does_not_lend_its_signals() -> None:
+    sketch = Sketch(
+        ([(0, 0), (20, 0)], BIG), ([(20, 0), (90, 0)], BIG), ([(20, 0), (20, 90)], SMALL), ([(0, 0), (-90, 0)], BIG),
+        crossings={(20, 0): "traffic_signals"},
+    )  # fmt: skip
+    at = sketch.graph.crossings
+    assert set(at[at.geometry == Point(0, 0)]["crossing_type"]) == {"none"}
+
+
+def test_a_closed_street_is_a_wall_still_but_walked_by_nobody() -> None:
+    sketch = Sketch(([(-50, 0), (0, 0)], BIG), ([(0, 0), (50, 0)], BIG))
+    streets = sketch.streets.assign(closed=[True, False])
+    graph = sided_graph(sketch.network, streets, sketch.nodes, sketch.stress)
+    assert not (graph.street == 0).any() and (graph.street == 1).sum() == 4 and len(graph.crossings) == 2
+
+
+def test_values_of_arcs_follow_direction_and_crossing() -> None:
+    sketch = Sketch(([(-50, 0), (0, 0)], BIG), ([(0, 0), (50, 0)], SMALL), ([(0, 0), (0, 50)], BIG))
+    g = sketch.graph
+    found = by_arc(g, np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([7.0, 8.0]))
+    assert set(found[(g.street == 0) & g.along]) == {1.0} and set(found[(g.street == 0) & ~g.along]) == {2.0}
+    assert found[(g.street == 1) & g.along].tolist() == [3.0]
+    assert sorted(found[g.crossing >= 0]) == [7.0, 7.0, 8.0, 8.0]
+
+
+def test_what_profiles_bear() -> None:
+    profiles = catalog.profiles()
+    paved = {"highway": "secondary", "maxspeed": "30", "lanes": "2", "sidewalk": "both", "sidewalk_width": "2"}
+    sketch = Sketch(
+        ([(-50, 0), (0, 0)], paved), ([(0, 0), (50, 0)], paved), ([(0, 0), (0, 50)], {"highway": "steps"}),
+        ([(0, 0), (0, -50)], BIG), crossings={(0, 0): "marked"},
+    )  # fmt: skip
+    streets = sketch.streets.assign(steps=[False, False, True, False])
+    g = sided_graph(sketch.network, streets, sketch.nodes, sketch.stress)
+    bears = {name: borne(g, streets, profile) for name, profile in profiles.items()}
+    crosses = g.crossing >= 0
+    assert g.crossings.set_index("street_id")["stress"].to_dict() == {"s0": 1, "s1": 1, "s3": 4}
+    level = {name: int(bears[name][crosses].sum()) for name in profiles}
+    assert level == {"child_with_adult": 4, "stroller": 4, "alone_6_8": 0, "alone_9_11": 4, "alone_12_14": 4}
+    assert not bears["stroller"][g.street == 2].any() and bears["alone_6_8"][g.street == 2].all()
+    assert not any(of[g.street == 3].any() for of in bears.values()), "nobody walks on a carriageway at 60 km/h"
+    dark = streets.assign(tunnel=[True, False, False, False])
+    assert not borne(g, dark, profiles["alone_6_8"])[g.street == 0].any()
+
+
+GRID = [((x, y), (x + 1, y)) for x in range(3) for y in range(4)] + [
+    ((x, y), (x, y + 1)) for x in range(4) for y in range(3)
+]
+CORNER = st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3))
+
+
+@settings(max_examples=80)
+@given(
+    st.lists(st.sampled_from(GRID), min_size=1, unique=True),
+    st.lists(st.booleans(), min_size=24, max_size=24),
+    st.lists(CORNER, min_size=16, max_size=16),
+)
+def test_who_never_crosses_a_wall_stays_in_one_face_of_the_map(edges, turned, shifts) -> None:  # type: ignore[no-untyped-def]
+    """Euler: a connected drawing of V corners and E roads has E - V + 2 faces, the outer one with it. Without crossing
+    links the sided graph must fall apart into just these."""
+    place = {
+        (x, y): (100 * (x + shifts[4 * x + y][0]), 100 * (y + shifts[4 * x + y][1])) for x in range(4) for y in range(4)
+    }
+    lines = [
+        [place[start], place[end]][:: -1 if turn else 1] for (start, end), turn in zip(edges, turned, strict=False)
+    ]
+    sketch = Sketch(*((line, BIG) for line in lines))
+    g = sketch.graph
+    walked = g.crossing < 0
+    sides = nx.Graph()
+    sides.add_nodes_from(range(len(g.junction)))
+    sides.add_edges_from(zip(g.tail[walked].tolist(), g.head[walked].tolist(), strict=True))
+    drawn = nx.Graph(edges)
+    faces = len(edges) - drawn.number_of_nodes() + 2 * nx.number_connected_components(drawn)
+    assert nx.number_connected_components(sides) == faces
 
 
 # ------------------------------------------------------------------------------------------------------------ distances

@@ -22,6 +22,8 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog
+from cfc_geo.catalog import Profile
+from cfc_geo.inputs.walkable import WITHOUT_CARS
 from cfc_geo.model import Network
 from cfc_geo.network.stress import (
     crossing_governed_by,
@@ -87,7 +89,7 @@ def sided_graph(network: Network, streets: gpd.GeoDataFrame, nodes: pd.DataFrame
     Nodes need node_id and crossing, as readers give it. Nothing is changed. Memory and time grow as the streets do.
     """
     wall = walls(streets)
-    ends = _ends(network, wall)
+    ends = _ends(network, streets, wall)
     walls_at = np.bincount(ends.node[ends.wall], minlength=len(network.node_id))
     sectors = np.maximum(walls_at, 1)
     first = np.concatenate(([0], np.cumsum(sectors)))
@@ -128,12 +130,38 @@ def side_of(segments: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.where(shapely.distance(segments, points) < SAME_ANGLE, NO_SIDE, np.sign(cross).astype(int))
 
 
+def by_arc(graph: SidedGraph, by_street: np.ndarray, by_crossing: np.ndarray) -> np.ndarray:
+    """A value of every arc: that of its street in its direction (`by_street`: street × (as drawn, against it), as
+    `walk_seconds` and the columns of `climbs` are), or that of its crossing."""
+    found = np.empty(len(graph.tail), dtype=float)
+    walked = graph.street >= 0
+    found[walked] = by_street[graph.street[walked], np.where(graph.along[walked], 0, 1)]
+    found[~walked] = by_crossing[graph.crossing[~walked]]
+    return found
+
+
+def borne(graph: SidedGraph, streets: gpd.GeoDataFrame, profile: Profile) -> np.ndarray:
+    """Which arcs the profile may walk: no more stress than it bears, no steps it cannot pass, no tunnel and no
+    unsignalised crossing of a class of road that it refuses."""
+    walked = graph.street >= 0
+    most = np.where(walked, profile.most_segment_stress.value, profile.most_crossing_stress.value)
+    fine: np.ndarray = graph.stress <= most
+    if not (profile.steps_up.value and profile.steps_down.value):
+        fine &= ~graph.steps
+    if profile.refuses_tunnels.value:
+        fine[walked] &= ~streets["tunnel"].eq(True).to_numpy()[graph.street[walked]]
+    classes = [name + link for name in profile.refuses_unsignalised.value for link in ("", "_link")]
+    refused = graph.crossings["highway"].isin(classes) & (graph.crossings["crossing_type"] != "signal")
+    fine[~walked] &= ~refused.to_numpy()[graph.crossing[~walked]]
+    return fine
+
+
 # -------------------------------------------------------------------------------------------------------------- sectors
 
 
-def _ends(network: Network, wall: np.ndarray) -> _Ends:
+def _ends(network: Network, streets: gpd.GeoDataFrame, wall: np.ndarray) -> _Ends:
     count = len(wall)
-    lines = network.segments.to_numpy()
+    lines = streets.geometry.to_numpy()
     street = np.tile(np.arange(count), 2)
     last = np.repeat([False, True], count)
     node = np.concatenate((network.segment_from, network.segment_to)).astype(np.int64)
@@ -243,6 +271,9 @@ def _of_arms(
     """The crossing of each arm: the junction's own, or the one mapped at the arm's other end if that is near."""
     far = np.where(last, network.segment_from[street], network.segment_to[street])
     near = network.segment_m[street] <= catalog.stress_rules()["crossing"]["near_junction_m"]
+    roads = ~np.isin(streets["highway"].to_numpy(dtype=object), list(WITHOUT_CARS))
+    met = np.concatenate((network.segment_from[roads], network.segment_to[roads]))
+    near &= np.bincount(met, minlength=len(mapped))[far] == 2  # a crossing on the arm, no junction of its own
     own = mapped[node]
     found: np.ndarray = np.where((own == "") & near, mapped[far], own)
     return found
@@ -263,7 +294,8 @@ def _arcs(
     level = sides[street, np.where(right, 2, np.where(wall[street], 1, 0))]
     side = np.where(right, RIGHT_SIDE, np.where(wall[street], LEFT_SIDE, NO_SIDE))
     from_node, to_node = copies[street, right.astype(int), 0], copies[street, right.astype(int), 1]
-    ahead, back = network.segment_forward[street], network.segment_backward[street]
+    closed = streets["closed"].eq(True).to_numpy()[street] if "closed" in streets else np.zeros(len(street), dtype=bool)
+    ahead, back = network.segment_forward[street] & ~closed, network.segment_backward[street] & ~closed
     one, other = links
     row, none = np.tile(np.arange(len(crossings)), 2), np.full(2 * len(crossings), -1)
     of = np.concatenate((np.flatnonzero(ahead), np.flatnonzero(back)))
