@@ -118,27 +118,28 @@ def ways_of(study: Study, network: Network, graph: SidedGraph, stress: pd.DataFr
 
 def excess_of(ways: Ways, profile: Profile) -> Excess:
     """What of the streets and crossings is too hard for `profile`, and by how many levels; what it refuses, by one."""
-    of_street = excess_of_streets(ways.stress[["stress", "stress_left", "stress_right"]].to_numpy(), profile)
-    if profile.refuses_tunnels.value:
-        of_street[ways.tunnel] = np.maximum(of_street[ways.tunnel], 1)
-    if not (profile.steps_up.value and profile.steps_down.value):
-        of_street[ways.steps] = IMPASSABLE
     table = ways.graph.crossings
     kind, highway = table["crossing_type"].to_numpy(dtype=object), table["highway"].to_numpy(dtype=object)
     none = np.full(len(ways.midblock_stress), "none", dtype=object)
     return Excess(
-        of_street,
-        excess_of_crossings(table["stress"].to_numpy(), kind, highway, profile),
-        excess_of_crossings(ways.midblock_stress, none, ways.classes, profile),
+        street_excess(ways, ways.stress[["stress", "stress_left", "stress_right"]].to_numpy(), profile),
+        crossing_excess(table["stress"].to_numpy(), kind, highway, profile),
+        crossing_excess(ways.midblock_stress, none, ways.classes, profile),
     )
 
 
-def excess_of_streets(stress: np.ndarray, profile: Profile) -> np.ndarray:
-    """Levels above what `profile` bears of streets, of any shape."""
-    return np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_segment_stress.value, 0).astype(np.int8)
+def street_excess(ways: Ways, stress: np.ndarray, profile: Profile) -> np.ndarray:
+    """Levels of every street (street × any) above what `profile` bears; at least 1 in a tunnel that it refuses, and
+    `IMPASSABLE` on steps that it cannot walk."""
+    excess = np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_segment_stress.value, 0).astype(np.int8)
+    if profile.refuses_tunnels.value:
+        excess[ways.tunnel] = np.maximum(excess[ways.tunnel], 1)
+    if not (profile.steps_up.value and profile.steps_down.value):
+        excess[ways.steps] = IMPASSABLE
+    return excess
 
 
-def excess_of_crossings(stress: np.ndarray, kind: np.ndarray, highway: np.ndarray, profile: Profile) -> np.ndarray:
+def crossing_excess(stress: np.ndarray, kind: np.ndarray, highway: np.ndarray, profile: Profile) -> np.ndarray:
     """Levels above what `profile` bears of crossings; at least 1 without signals over a class of road it refuses."""
     excess = np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_crossing_stress.value, 0).astype(np.int8)
     classes = [name + link for name in profile.refuses_unsignalised.value for link in ("", "_link")]
@@ -195,10 +196,10 @@ def children_who_bear(
 
 
 def nearest_borne_m(
-    ways: Ways, excess: Excess, facilities: np.ndarray, *, limit_m: float, ceiling: int = 0
+    ways: Ways, excess: Excess, facilities: np.ndarray, *, limit_m: float
 ) -> np.ndarray:
-    """Metres from every origin to the nearest of `facilities` (positions) over places no more than `ceiling` too hard,
-    NaN beyond `limit_m` (inclusive)."""
+    """Metres from every origin to the nearest of `facilities` (positions) over places none of which is too hard, NaN
+    beyond `limit_m` (inclusive)."""
     from cfc_geo.network import flow_kernel as kernel
 
     arcs = arcs_of(ways, excess)
@@ -210,7 +211,7 @@ def nearest_borne_m(
         _starts(ways.straight.origin[order], ways.origins), straight[0][order], straight[1][order]
     )
     nm = kernel.nearest(
-        np.int64(nanometres(np.array(limit_m + TOLERANCE_M))), np.int8(ceiling), arcs, gates,
+        np.int64(nanometres(np.array(limit_m + TOLERANCE_M))), np.int8(0), arcs, gates,
         _grouped(ways.doors, ways.doors.point, ways.origins, excess), by_origin,
         kernel.scratch_of(len(ways.graph.junction)),
     )  # fmt: skip
