@@ -26,6 +26,12 @@ def _known_kind(kind: str) -> str:
     return kind
 
 
+def _known_profile(name: str) -> str:
+    if name not in catalog.profiles():
+        raise fault("unknown_profile", name=name, profiles=list(catalog.profiles()))
+    return name
+
+
 def _known_norm_set(name: str) -> str:
     if name not in catalog.norm_sets():
         raise fault("norms_unknown_set", sets=catalog.norm_sets())
@@ -412,6 +418,36 @@ class Access(PlanModel):
         if self.participation and not self.why:
             raise fault("access_why")
         return self
+
+
+ProfileId = Annotated[
+    str,
+    AfterValidator(_known_profile),
+    Field(json_schema_extra=lambda schema: schema.update(enum=list(catalog.profiles()))),
+]
+
+
+class StreetsForChildren(PlanModel):
+    """Where children walk to facilities, and which streets and crossings to mend first."""
+
+    kinds: list[KindId] = Field(["primary_school"], min_length=1, description="kinds that children walk to")
+    profile: ProfileId | None = Field(
+        None, description="who walks (catalog/profiles.toml); default: by the age of each kind's children"
+    )
+    assign: Literal["nearest", "room", "gravity"] = Field(
+        "nearest",
+        description="kinds with places: nearest; room: nearest pairs first as long as there are places; gravity: by "
+        "places and nearness. Other kinds are visited by nearness (decay of [access])",
+    )
+    farthest_m: float = Field(
+        2_000, ge=100, le=10_000, description="who has farther to a kind with places does not walk; an assumption"
+    )
+    detour: float = Field(
+        1.25, ge=1, le=3, description="how many times as long as the shortest walk an easier one may be; an assumption"
+    )
+    measure: int = Field(
+        20, ge=0, le=200, description="for how many places to measure what mending each one would bring"
+    )
 
 
 class Map(PlanModel):

@@ -29,6 +29,7 @@ from cfc_geo.blocks import (
     Population,
     Siting,
     Streets,
+    StreetsForChildren,
     Terrain,
     Text,
     Walk,
@@ -62,6 +63,7 @@ class Plan(PlanModel):
     audit: AuditLimits = AuditLimits()
     map: Map = Map()
     siting: Siting = Siting()
+    streets_for_children: StreetsForChildren | None = None
     edits: list[Edit] = Field([], description="what this scenario changes; those of the plan it extends hold too")
     cost: float | None = Field(None, ge=0, le=1e12, description="cost of the whole scenario; default: its edits' costs")
     cost_unit: Text = Field("万元", description="what costs are counted in")

@@ -135,6 +135,29 @@ SUMMARY_COLUMNS = (
     "worst_share_before", "worst_share_after", "worst_share_change",
 )  # fmt: skip
 
+RANKED_COLUMNS = (
+    "rank", "element", "street_id", "node_id", "name", "highway", "length_m", "crossing_type", "stress", "governed_by",
+    "evidence", "children", "children_shortest", "exposure", "remedies", "children_gaining", "unit_id",
+)  # fmt: skip
+"""Streets and crossings on which children walk, most exposure first; rank 0: none is exposed."""
+STREET_WALK_COLUMNS = (
+    "street_id", "name", "highway", "length_m", "unit_id", "stress", "governed_by", "evidence", "speed_kmh",
+    "lanes_count", "volume", "footway", "children", "children_shortest", "exposure", "rank", "remedies",
+    "children_gaining",
+)  # fmt: skip
+CROSSING_WALK_COLUMNS = (
+    "street_id", "node_id", "name", "highway", "unit_id", "crossing_type", "stress", "governed_by", "evidence",
+    "children", "children_shortest", "exposure", "rank", "remedies", "children_gaining", "lon", "lat",
+)  # fmt: skip
+TRIP_COLUMNS = (
+    "kind", "profile", "assigned_by", "wanting", "walking", "beyond", "no_room", "low_stress", "low_stress_share",
+    "mean_shortest_m", "mean_easiest_m",
+)  # fmt: skip
+"""One row a kind: who walks, and how many have a walk on which nothing is too hard."""
+ALONE_COLUMNS = (
+    "unit_id", "unit_name", "level", "profile", "kind", "band", "limit_m", "children", "unknown", "within",
+    "with_adult", "alone", "within_share", "with_adult_share", "alone_share", "between_crossings", "between_streets",
+    "between_either", "between_both", "between_steps",
 CORRIDOR_COLUMNS = (
     "corridor_id", "name", "from_street", "to_street", "unit_id", "unit_name", "length_m", "carriageway_m", "segments",
     "children_on_it", "children_beside", "exposure_m", "crossing_exposure", "stress_worst", "stress_mean",

@@ -30,6 +30,7 @@ BESIDE_M: Final = 100.0
 CARRIAGEWAY_M: Final = 30.0
 """A segment of the same name that lies wholly so near is another carriageway of the corridor's street."""
 SAME_PLACE_M: Final = 0.01
+ON_STREET_M: Final = 1.0
 SCHOOLS: Final = ("kindergarten", "primary_school", "middle_school", "high_school", "school")
 PARKS: Final = ("park", "pocket_park", "playground")
 
@@ -115,12 +116,13 @@ class _Streets:
         return found
 
     def _crossings_on(self) -> dict[int, list[int]]:
-        """Segment → crossings of it that lie at no node."""
+        """Segment → crossings of it that lie on it, and at no node."""
         at_nodes = {row for rows in self.crossings_at.values() for row in rows}
         segment = pd.Index(self.table["street_id"]).get_indexer(self.crossings["street_id"])
+        lies_on = shapely.dwithin(self.crossings.geometry.to_numpy(), self.shapes[segment], ON_STREET_M)
         found: dict[int, list[int]] = {}
         for row, of in enumerate(segment.tolist()):
-            if of >= 0 and row not in at_nodes:
+            if of >= 0 and lies_on[row] and row not in at_nodes:
                 found.setdefault(of, []).append(row)
         return found
 
