@@ -158,6 +158,7 @@ ALONE_COLUMNS = (
     "unit_id", "unit_name", "level", "profile", "kind", "band", "limit_m", "children", "unknown", "within",
     "with_adult", "alone", "within_share", "with_adult_share", "alone_share", "between_crossings", "between_streets",
     "between_either", "between_both", "between_steps",
+)  # fmt: skip
 CORRIDOR_COLUMNS = (
     "corridor_id", "name", "from_street", "to_street", "unit_id", "unit_name", "length_m", "carriageway_m", "segments",
     "children_on_it", "children_beside", "exposure_m", "crossing_exposure", "stress_worst", "stress_mean",
