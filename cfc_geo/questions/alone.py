@@ -105,4 +105,3 @@ def _without(excess: Excess, *, streets: bool = False, crossings: bool = False, 
     of_street = np.where(~passable & steps, 0, of_street).astype(np.int8)
     zero = 0 if crossings else 1
     return replace(excess, street=of_street, crossing=excess.crossing * zero, midblock=excess.midblock * zero)
-
