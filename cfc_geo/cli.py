@@ -21,7 +21,16 @@ import click
 
 from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
-from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_options, site_options
+from cfc_geo.options import (
+    ask_of,
+    box,
+    check_fetch_usage,
+    datum_params,
+    fetch_options,
+    site_options,
+    streets_asked,
+    streets_options,
+)
 
 if TYPE_CHECKING:
     from cfc_geo.model import Comparison, Result
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
     from cfc_geo.siting import Siting
 
 COMMAND = "cfc-geo"
-VERBS = ("run", "compare", "site", "check", "datum", "new", "fetch")
+VERBS = ("run", "compare", "site", "streets", "check", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -85,6 +94,7 @@ def build_command(lang: str) -> click.Group:
         ("compare", [results, out, allow], compare),
         ("check", [plan, out, allow], check),
         ("site", [plan, *site_options(say), out, allow], site),
+        ("streets", [plan, *streets_options(say), out, allow], streets),
         ("datum", [*datum_params(say), allow], datum),
         ("new", [folder], new),
         ("fetch", [folder, *fetch_options(say)], fetch),
@@ -206,6 +216,29 @@ def site(plan: Path, out: Path, allow: tuple[Path, ...], write: Path | None, lan
             write_scenario(siting, write, lang)
     _print_findings([finding for finding in siting.findings if finding.severity == "warning"], lang)
     _print_siting(siting, folder, write, time.perf_counter() - start, lang)
+    return 0
+
+
+def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
+    """Follow the children's walks: flows, what to mend first, school gates, who gets there alone."""
+    from cfc_geo.outputs.streets_report import check_streets_folder, headline, write_streets
+    from cfc_geo.plan import load_plan
+    from cfc_geo.run import find_streets
+
+    loaded = load_plan(plan, allow)
+    asked = streets_asked(given, loaded.streets_for_children, lang)
+    check_streets_folder(plan, out)
+    start, stages = time.perf_counter(), _Stages(lang)
+    with stages, _uncollected():
+        study, found, findings = find_streets(loaded, asked, stages.announce)
+        stages.announce("write")
+        folder = write_streets(loaded, asked, study, found, findings, out, lang)
+    _print_findings([finding for finding in findings if finding.severity == "warning"], lang)
+    seconds = f"{time.perf_counter() - start:.1f}"
+    print(catalog.word("streets.done", lang, plan=loaded.file, folder=folder, seconds=seconds))
+    for line in headline(found, lang):
+        print(f"  {line}")
+    print(catalog.word("streets.open", lang, file=folder / "summary.md"))
     return 0
 
 

@@ -18,7 +18,7 @@ from cfc_geo.network.sided import sided_graph
 from cfc_geo.network.stress import evidence_summary, segment_stress
 from cfc_geo.questions.access import decay_weights
 from cfc_geo.questions.alone import measure_alone
-from cfc_geo.questions.exposure import Walked, rank_places, safe_children
+from cfc_geo.questions.exposure import Walked, measure_gains, rank_places, safe_children
 from cfc_geo.questions.school_zones import school_zones
 from cfc_geo.questions.sums import without_unknown
 from cfc_geo.questions.trips import KindTrips, trips_to
@@ -54,10 +54,10 @@ def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
     trips = {kind: _trips(kind, asked, ground, findings) for kind in kinds}
     walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked.detour) for kind in kinds]
     _note_assumptions([one.profile for one in walked], asked, ground, findings)
-    ranked = rank_places(walked, ways, study, measure=asked.measure, detour=asked.detour) if walked else None
+    places = rank_places(walked or [_nobody(ways)], ways, study, detour=asked.detour)
+    places = measure_gains(places, asked.measure)
+    ranked = places.ranked
     alone = measure_alone(ways, study, ground.coverage)
-    if ranked is None:
-        ranked = rank_places([_nobody(ways)], ways, study, measure=0, detour=asked.detour)
     streets, crossings = _streets_table(ranked, stress, study), _crossings_table(ranked)
     return ChildStreets(
         ranked=ranked,
@@ -154,7 +154,8 @@ def _trips_table(trips: dict[str, KindTrips], walked: list[Walked], asked: Stree
         rows.append(
             (
                 one.kind, one.profile.id, asked.assign if places else "decay", of.wanting, walking, of.beyond,
-                of.no_room if asked.assign == "room" and places else np.nan, safe, safe / walking if walking else np.nan,
+                of.no_room if asked.assign == "room" and places else np.nan,
+                safe, safe / walking if walking else np.nan,
                 _mean(one.trips.metres, one.trips.children), _mean(one.flows.easiest_m, one.trips.children),
             )
         )  # fmt: skip
@@ -191,8 +192,12 @@ def _streets_table(ranked: gpd.GeoDataFrame, stress: pd.DataFrame, study: Study)
 def _crossings_table(ranked: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     table = ranked[ranked["element"] == "crossing"].reset_index(drop=True)
     places = table.geometry.to_crs("EPSG:4326")
-    table = table.assign(lon=places.x.to_numpy(), lat=places.y.to_numpy())
+    table = table.assign(lon=_degrees(places.x), lat=_degrees(places.y))
     return table[[*CROSSING_WALK_COLUMNS, "geometry"]]
+
+
+def _degrees(values: pd.Series) -> list[str]:
+    return [f"{value:.9f}" for value in values]
 
 
 def _schools(study: Study, ground: Ground, stress: pd.DataFrame, ranked: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

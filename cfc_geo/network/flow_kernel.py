@@ -1,4 +1,4 @@
-"""The hot loop of flows: from each facility one shortest-path tree per ceiling of stress, and children gathered along it.
+"""The hot loop of flows: from each facility one shortest-path tree a ceiling of stress, and children gathered along it.
 
 Keys are whole: nanometres above, the stress of all crossings in the low `PENALTY_BITS`, so that of walks of one length
 those over the easiest crossings win, and every arc is longer than nothing. Nodes are settled in order of their key
@@ -118,20 +118,19 @@ def gather(first, last, ceilings, arcs, gates, doors, straight, trips, easiest, 
 
 
 @njit(cache=True, nogil=True)
-def within(facilities, ceiling, arcs, gates, doors, straight, trips, scratch):  # type: ignore[no-untyped-def]
-    """Children whose trip to one of `facilities` has a walk below the ceiling within its longest walk."""
-    children = 0.0
-    for f in facilities:
+def bearable(ceiling, arcs, gates, doors, straight, trips, scratch):  # type: ignore[no-untyped-def]
+    """Which trips have a walk below the ceiling within their longest walk."""
+    found = np.zeros(len(trips.origin), dtype=np.bool_)
+    for f in range(len(trips.start) - 1):
         one, end = trips.start[f], trips.start[f + 1]
         if one == end:
             continue
         count = _search(f, ceiling, _limit(trips, one, end), arcs, gates, scratch)
         for t in range(one, end):
             key, _ = _best(t, ceiling, doors, straight, trips, scratch)
-            if (key >> PENALTY_BITS) <= trips.most_nm[t]:
-                children += trips.children[t]
+            found[t] = (key >> PENALTY_BITS) <= trips.most_nm[t]
         _wipe(count, scratch)
-    return children
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -197,7 +196,7 @@ def _search(f, ceiling, limit, arcs, gates, scratch):  # type: ignore[no-untyped
     return count
 
 
-@njit(inline="always")
+@njit
 def _best(t, ceiling, doors, straight, trips, scratch):  # type: ignore[no-untyped-def]
     """The key of a trip's shortest walks, and how many they are."""
     best, ways, origin = FAR, 0.0, trips.origin[t]
@@ -220,7 +219,7 @@ def _best(t, ceiling, doors, straight, trips, scratch):  # type: ignore[no-untyp
     return best, ways
 
 
-@njit(inline="always")
+@njit
 def _leave(t, best, ways, ceiling, doors, straight, trips, into, scratch):  # type: ignore[no-untyped-def]
     """Children leave through the doors of their shortest walks."""
     origin, children = trips.origin[t], trips.children[t]
@@ -262,7 +261,7 @@ def _wipe(count, scratch):  # type: ignore[no-untyped-def]
         scratch.key[node], scratch.ways[node] = FAR, 0.0
 
 
-@njit(inline="always")
+@njit
 def _push(keys, nodes, size, key, node):  # type: ignore[no-untyped-def]
     if size == len(keys):
         more_keys, more_nodes = np.empty(2 * size, dtype=np.int64), np.empty(2 * size, dtype=np.int64)
@@ -279,7 +278,7 @@ def _push(keys, nodes, size, key, node):  # type: ignore[no-untyped-def]
     return keys, nodes, size + 1
 
 
-@njit(inline="always")
+@njit
 def _pop(keys, nodes, size):  # type: ignore[no-untyped-def]
     """Take the least away: the new size."""
     size -= 1

@@ -5,12 +5,10 @@ Two walks of every trip are taken: the shortest of all, and the easiest: the sho
 the least too hard, within a stated detour. Walks of one length and one sum of crossing stress share the children.
 """
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 
@@ -131,7 +129,9 @@ def excess_of(ways: Ways, profile: Profile) -> Excess:
 def street_excess(ways: Ways, stress: np.ndarray, profile: Profile) -> np.ndarray:
     """Levels of every street (street × any) above what `profile` bears; at least 1 in a tunnel that it refuses, and
     `IMPASSABLE` on steps that it cannot walk."""
-    excess = np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_segment_stress.value, 0).astype(np.int8)
+    excess: np.ndarray = np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_segment_stress.value, 0).astype(
+        np.int8
+    )
     if profile.refuses_tunnels.value:
         excess[ways.tunnel] = np.maximum(excess[ways.tunnel], 1)
     if not (profile.steps_up.value and profile.steps_down.value):
@@ -141,10 +141,13 @@ def street_excess(ways: Ways, stress: np.ndarray, profile: Profile) -> np.ndarra
 
 def crossing_excess(stress: np.ndarray, kind: np.ndarray, highway: np.ndarray, profile: Profile) -> np.ndarray:
     """Levels above what `profile` bears of crossings; at least 1 without signals over a class of road it refuses."""
-    excess = np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_crossing_stress.value, 0).astype(np.int8)
+    excess: np.ndarray = np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_crossing_stress.value, 0).astype(
+        np.int8
+    )
     classes = [name + link for name in profile.refuses_unsignalised.value for link in ("", "_link")]
     refused = np.isin(highway, classes) & ~np.isin(kind, ("signal", "bridge", "subway"))
-    return np.where(refused, np.maximum(excess, 1), excess).astype(np.int8)
+    found: np.ndarray = np.where(refused, np.maximum(excess, 1), excess).astype(np.int8)
+    return found
 
 
 def walk_flows(ways: Ways, excess: Excess, trips: Trips, *, detour: float) -> Flows:
@@ -178,19 +181,16 @@ def walk_flows(ways: Ways, excess: Excess, trips: Trips, *, detour: float) -> Fl
     )
 
 
-def children_who_bear(
-    ways: Ways, excess: Excess, trips: Trips, *, detour: float, facilities: Iterable[int] | None = None
-) -> float:
-    """Children whose trip has a walk on which nothing is too hard; of trips to `facilities` alone where given."""
+def bearable(ways: Ways, excess: Excess, trips: Trips, *, detour: float) -> np.ndarray:
+    """Which trips have a walk on which nothing is too hard, at most `detour` times as long as the spine's."""
     from cfc_geo.network import flow_kernel as kernel
 
     search = _Search(ways, excess, trips, detour)
-    wanted = search.facilities if facilities is None else np.array(sorted(facilities), dtype=np.int64)
-    rows = np.flatnonzero(np.isin(search.facilities, wanted))
-    scratch = kernel.scratch_of(len(ways.graph.junction))
-    return float(
-        kernel.within(rows, np.int8(0), search.arcs, search.gates, search.doors, search.straight, search.trips, scratch)
-    )
+    found: np.ndarray = kernel.bearable(
+        np.int8(0), search.arcs, search.gates, search.doors, search.straight, search.trips,
+        kernel.scratch_of(len(ways.graph.junction)),
+    )  # fmt: skip
+    return found
 
 
 def nearest_borne_m(ways: Ways, excess: Excess, facilities: np.ndarray, *, limit_m: float) -> np.ndarray:
@@ -229,25 +229,19 @@ def arcs_of(ways: Ways, excess: Excess) -> "flow_kernel.Arcs":
     return kernel.Arcs(graph.start, graph.tail, key, too_hard)
 
 
-def with_street(excess: Excess, street: int, of_sides: np.ndarray) -> Excess:
-    """The same with the excess of one street changed: (no side, left, right)."""
-    changed = excess.street.copy()
-    changed[street] = of_sides
-    return replace(excess, street=changed)
-
-
-def with_crossing(excess: Excess, crossing: int, now: int) -> Excess:
-    """The same with the excess of one crossing changed."""
-    changed = excess.crossing.copy()
-    changed[crossing] = now
-    return replace(excess, crossing=changed)
-
-
-def with_midblock(excess: Excess, street: int, now: int) -> Excess:
-    """The same with the excess of crossing one street between junctions changed."""
-    changed = excess.midblock.copy()
-    changed[street] = now
-    return replace(excess, midblock=changed)
+def without(
+    excess: Excess, *, streets: np.ndarray | None = None, crossings: np.ndarray | None = None,
+    midblocks: np.ndarray | None = None,
+) -> Excess:  # fmt: skip
+    """The same where nothing is too hard any more at the given rows; steps stay what they are."""
+    of = {"street": streets, "crossing": crossings, "midblock": midblocks}
+    changed = {}
+    for name, rows in of.items():
+        if rows is not None and len(rows):
+            values = getattr(excess, name).copy()
+            values[rows] = np.where(values[rows] == IMPASSABLE, IMPASSABLE, 0)
+            changed[name] = values
+    return replace(excess, **changed)
 
 
 class _Search:
@@ -295,7 +289,7 @@ class _Search:
 
     def by_element(self, parts: "list[flow_kernel.Gathered]") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Children by street and side, by crossing, and by street crossed in mid-block."""
-        on_arcs, on_gates, on_doors, on_straight = (sum(values) for values in zip(*parts, strict=True))
+        on_arcs, on_gates, on_doors, on_straight = (np.sum(values, axis=0) for values in zip(*parts, strict=True))
         ways, graph = self.ways, self.ways.graph
         walked, straight = graph.street >= 0, self.straight_rows
         used = [

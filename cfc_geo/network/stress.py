@@ -131,7 +131,7 @@ def crossing_remedies(
 def remedied_crossings(
     kind: np.ndarray, island: np.ndarray, speed_kmh: np.ndarray, lanes: np.ndarray, volume: np.ndarray
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Remedy → the facts of the crossings with it, as `crossing_stress` takes them: single changes, then two at once."""
+    """Remedy → the facts of the crossings with it, for `crossing_stress`: single changes, then two at once."""
     slower = np.minimum(speed_kmh, catalog.stress_rules()["segment"]["remedy_kmh"])
     signal = np.full(len(kind), "signal", dtype=object)
     return {

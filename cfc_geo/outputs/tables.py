@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from cfc_geo import catalog
-from cfc_geo.model import Result
+from cfc_geo.model import ChildStreets, Result
 from cfc_geo.outputs.edits import edits_table
 
 BOM = "\ufeff"
@@ -40,7 +40,19 @@ def csv_tables(result: Result) -> dict[str, pd.DataFrame]:
         "facilities.csv": pd.DataFrame(result.facilities.drop(columns="geometry")),
         **overflow,
         **review,
+        **({} if result.child_streets is None else walk_tables(result.child_streets)),
         **({"edits.csv": edits_table(result)} if result.plan.edits else {}),
+    }
+
+
+def walk_tables(found: ChildStreets) -> dict[str, pd.DataFrame]:
+    """File name → table of where children walk."""
+    return {
+        "streets.csv": pd.DataFrame(found.streets.drop(columns="geometry")),
+        "crossings.csv": pd.DataFrame(found.crossings.drop(columns="geometry")),
+        "schools.csv": pd.DataFrame(found.schools.drop(columns="geometry")),
+        "trips.csv": found.trips,
+        "alone.csv": found.alone,
     }
 
 
@@ -48,7 +60,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     r"""UTF-8 with BOM, `\n` line ends, rows as they come. Raises `OSError`."""
     units = [catalog.column(name).unit for name in table.columns]
     columns = [
-        [_quoted(guarded(text(value))) if unit == "" else figure(value, unit) for value in table[name]]
+        [_quoted(guarded(text(value))) if unit in ("", "own") else figure(value, unit) for value in table[name]]
         for name, unit in zip(table.columns, units, strict=True)
     ]
     rows = [",".join(map(str, table.columns)), *map(",".join, zip(*columns, strict=True))]

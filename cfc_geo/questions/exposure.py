@@ -4,7 +4,7 @@ A remedy is one that the rules of stress say is enough for every profile that wa
 trips that have no walk without a place too hard are searched again with that one place mended.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import geopandas as gpd
@@ -20,12 +20,10 @@ from cfc_geo.network.flows import (
     Flows,
     Trips,
     Ways,
-    children_who_bear,
+    bearable,
     crossing_excess,
     street_excess,
-    with_crossing,
-    with_midblock,
-    with_street,
+    without,
 )
 from cfc_geo.network.stress import crossing_stress, remedied_crossings, remedied_streets
 from cfc_geo.network.traits import traits_of
@@ -47,42 +45,57 @@ class Walked:
     flows: Flows
 
 
-def rank_places(walked: list[Walked], ways: Ways, study: Study, *, measure: int, detour: float) -> gpd.GeoDataFrame:
-    """Every street and crossing on which children walk (`tables.RANKED_COLUMNS`), most exposure first, in the study's
-    CRS; what mending it brings is measured for the first `measure` that have a remedy."""
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Every street and crossing on which children walk. `ranked`: `tables.RANKED_COLUMNS`, most exposure first; `of`
+    (`STREET`, `CROSSING`, `MIDBLOCK`) and `row` say which place of the graph each row is."""
+
+    ranked: gpd.GeoDataFrame
+    of: np.ndarray
+    row: np.ndarray
+    walked: list[Walked]
+    ways: Ways
+    study: Study
+    detour: float
+
+    def children_gaining(self, rows: np.ndarray) -> np.ndarray:
+        """By origin, the children who have a walk without a place too hard once all of `rows` of `ranked` are mended,
+        and have none now: searched anew, not estimated."""
+        of, row = self.of[rows], self.row[rows]
+        shapes = self.ranked.geometry.to_numpy()[rows]
+        gain = np.zeros(len(self.study.origins))
+        for one in self.walked:
+            mended = without(
+                one.excess, streets=row[of == STREET], crossings=row[of == CROSSING], midblocks=row[of == MIDBLOCK]
+            )
+            trips = _pending_near(one, self.study, shapely.union_all(shapes), self.detour)
+            if len(trips.origin):
+                gains = np.where(bearable(self.ways, mended, trips, detour=self.detour), trips.children, 0.0)
+                gain += np.bincount(trips.origin, weights=gains, minlength=len(gain))
+        return gain
+
+
+def rank_places(walked: list[Walked], ways: Ways, study: Study, *, detour: float) -> Places:
+    """Every street and crossing on which somebody of `walked` walks; children_gaining is still empty."""
     parts = [_streets(walked, ways, study), _crossings(walked, ways, study), _midblocks(walked, ways, study)]
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     order = ["exposure", "children", "street_id", "node_id", "element"]
     table = table.sort_values(order, ascending=[False, False, True, True, True], kind="stable", ignore_index=True)
     table["rank"] = np.where(table["exposure"] > LEAST, np.arange(1, len(table) + 1), 0)
+    table["children_gaining"] = np.nan
     ranked = gpd.GeoDataFrame(table, geometry="geometry", crs=study.crs)
     ranked["unit_id"] = _units(ranked, study)
-    gains = np.full(len(ranked), np.nan)
-    for row in np.flatnonzero((ranked["exposure"] > LEAST) & (ranked["remedies"] != ""))[:measure]:
-        place = ranked.iloc[row]
-        gains[row] = measure_gain(walked, ways, study, (place["_of"], place["_row"]), place.geometry, detour=detour)
-    ranked["children_gaining"] = gains
-    return ranked[[*RANKED_COLUMNS, "geometry"]]
+    of, row = ranked["_of"].to_numpy(), ranked["_row"].to_numpy()
+    return Places(ranked[[*RANKED_COLUMNS, "geometry"]], of, row, walked, ways, study, detour)
 
 
-def measure_gain(
-    walked: list[Walked], ways: Ways, study: Study, place: tuple[int, int], shape: shapely.Geometry, *, detour: float
-) -> float:
-    """Children who have a walk without a place too hard once this one is mended, and have none now."""
-    of, row = place
-    gain = 0.0
-    for one in walked:
-        mended = mend(one.excess, of, row)
-        trips = _pending_near(one, study, shape, detour)
-        gain += children_who_bear(ways, mended, trips, detour=detour) if len(trips.origin) else 0.0
-    return gain
-
-
-def mend(excess: Excess, of: int, row: int) -> Excess:
-    """The same with one place no longer too hard."""
-    if of == STREET:
-        return with_street(excess, row, np.zeros(3, dtype=np.int8))
-    return with_crossing(excess, row, 0) if of == CROSSING else with_midblock(excess, row, 0)
+def measure_gains(places: Places, most: int) -> Places:
+    """With children_gaining of each of the first `most` places that have a remedy, every one mended alone."""
+    table = places.ranked
+    gains = np.full(len(table), np.nan)
+    for row in np.flatnonzero((table["exposure"] > LEAST) & (table["remedies"] != ""))[:most]:
+        gains[row] = places.children_gaining(np.array([row])).sum()
+    return replace(places, ranked=table.assign(children_gaining=gains))
 
 
 def safe_children(one: Walked) -> float:
@@ -94,12 +107,13 @@ def safe_children(one: Walked) -> float:
 
 
 def _streets(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
-    children = sum(one.flows.street for one in walked)
-    shortest = sum(one.flows.street_shortest for one in walked)
-    exposure = sum((one.flows.street * np.minimum(one.excess.street, 3)).sum(axis=1) for one in walked)
+    children = np.sum([one.flows.street for one in walked], axis=0)
+    shortest = np.sum([one.flows.street_shortest for one in walked], axis=0)
+    exposure = np.sum([(one.flows.street * np.minimum(one.excess.street, 3)).sum(axis=1) for one in walked], axis=0)
     levels = ways.stress[["stress", "stress_left", "stress_right"]].to_numpy()
     rows = np.flatnonzero((children + shortest).sum(axis=1) > LEAST)
     stress = np.where(children > LEAST, levels, 0).max(axis=1)
+    worse = (stress > levels[:, 0])[rows]  # walked on the side without a footway
     streets = study.streets
     return _table(
         rows,
@@ -112,8 +126,12 @@ def _streets(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
         length_m=streets["length_m"].to_numpy(dtype=float)[rows],
         crossing_type="",
         stress=np.where(stress > 0, stress, levels[:, 0])[rows],
-        governed_by=ways.stress["governed_by"].to_numpy(dtype=object)[rows],
-        evidence=ways.stress["stress_evidence"].to_numpy(dtype=object)[rows],
+        governed_by=np.where(worse, "one_side", ways.stress["governed_by"].to_numpy(dtype=object)[rows]),
+        evidence=np.where(
+            worse,
+            ways.stress["footway_evidence"].to_numpy(dtype=object)[rows],
+            ways.stress["stress_evidence"].to_numpy(dtype=object)[rows],
+        ),
         children=children.sum(axis=1)[rows],
         children_shortest=shortest.sum(axis=1)[rows],
         exposure=exposure[rows],
@@ -123,9 +141,9 @@ def _streets(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
 
 
 def _crossings(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
-    children = sum(one.flows.crossing for one in walked)
-    shortest = sum(one.flows.crossing_shortest for one in walked)
-    exposure = sum(one.flows.crossing * np.minimum(one.excess.crossing, 3) for one in walked)
+    children = np.sum([one.flows.crossing for one in walked], axis=0)
+    shortest = np.sum([one.flows.crossing_shortest for one in walked], axis=0)
+    exposure = np.sum([one.flows.crossing * np.minimum(one.excess.crossing, 3) for one in walked], axis=0)
     rows = np.flatnonzero(children + shortest > LEAST)
     table = ways.graph.crossings.iloc[rows]
     names = study.streets.set_index("street_id")["name"].fillna("")
@@ -151,9 +169,9 @@ def _crossings(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
 
 
 def _midblocks(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
-    children = sum(one.flows.midblock for one in walked)
-    shortest = sum(one.flows.midblock_shortest for one in walked)
-    exposure = sum(one.flows.midblock * np.minimum(one.excess.midblock, 3) for one in walked)
+    children = np.sum([one.flows.midblock for one in walked], axis=0)
+    shortest = np.sum([one.flows.midblock_shortest for one in walked], axis=0)
+    exposure = np.sum([one.flows.midblock * np.minimum(one.excess.midblock, 3) for one in walked], axis=0)
     rows = np.flatnonzero(children + shortest > LEAST)
     streets = study.streets
     lines = streets.geometry.to_numpy()[rows]

@@ -1,0 +1,144 @@
+"""What `cfc-geo streets` leaves behind: tables, layers and a page of words."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cfc_geo import catalog
+from cfc_geo.blocks import StreetsForChildren
+from cfc_geo.errors import Finding
+from cfc_geo.model import ChildStreets, Study
+from cfc_geo.outputs.folder import check_named_folder, renewed
+from cfc_geo.outputs.geopackage import walk_layers, write_layers
+from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, file_record, versions
+from cfc_geo.outputs.tables import figure, text, walk_tables, write_csv
+from cfc_geo.plan import Plan
+from cfc_geo.tables import ALL_UNITS
+
+SHOWN_PLACES = 5
+SHOWN_IN_PAGE = 20
+TABLE_MARKS = str.maketrans({"|": "\\|", "\n": " ", "\r": " ", "<": "&lt;", "*": "\\*", "`": "\\`", "[": "\\["})
+"""What would be more than text in Markdown."""
+
+
+def check_streets_folder(plan_file: Path, out_dir: Path) -> Path:
+    """The folder it goes to, `out_dir/<plan>.streets`. Raises `OutputError` as `check_folder` does."""
+    return check_named_folder(plan_file, out_dir, f"{plan_file.stem}.streets")
+
+
+def write_streets(
+    plan: Plan, asked: StreetsForChildren, study: Study, found: ChildStreets, findings: list[Finding], out_dir: Path,
+    lang: str,
+) -> Path:  # fmt: skip
+    """Write everything about the walks and return the folder: whole, in the place of an old one, or not at all."""
+    folder = check_streets_folder(plan.file, out_dir)
+    with renewed(folder) as new:
+        for name, table in walk_tables(found).items():
+            write_csv(table, new / name)
+        write_layers(walk_layers(found), new / "streets.gpkg", lang)
+        page = summary(plan, found, findings, lang)
+        (new / "summary.md").write_text("\n".join(page) + "\n", encoding="utf-8", newline="\n")
+        record = {
+            "program": PROGRAM,
+            "verb": "streets",
+            "plan": {"name": plan.name, "file": plan.file.name},
+            "versions": versions(),
+            "asked": asked.model_dump(mode="json"),
+            "inputs": [{"role": of.role, "file": of.file, "sha256": of.sha256} for of in study.sources],
+            "evidence": json.loads(found.evidence.to_json(orient="index")),
+            "findings": [{"severity": of.severity, "code": of.code, "text": of.text("en")} for of in findings],
+            "files": [file_record(file) for file in sorted(new.iterdir())],
+        }
+        (new / RUN_RECORD).write_text(
+            json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
+        )
+    return folder
+
+
+def headline(found: ChildStreets, lang: str) -> list[str]:
+    """The answer in a few lines."""
+    say = _sayer(lang)
+    lines = [_trips_line(row, lang) for row in found.trips.itertuples()]
+    exposed = found.ranked[found.ranked["rank"] > 0].head(SHOWN_PLACES)
+    lines += [_place_line(row, lang) for row in exposed.itertuples()] or [say("nothing")]
+    return [*lines, _evidence_line(found, lang)]
+
+
+def summary(plan: Plan, found: ChildStreets, findings: list[Finding], lang: str) -> list[str]:
+    """The page as Markdown."""
+    say = _sayer(lang)
+    exposed = found.ranked[found.ranked["rank"] > 0].head(SHOWN_IN_PAGE)
+    zones = found.schools["speed_status"].value_counts()
+    counts = {
+        name: int(zones.get(of, 0)) for name, of in (("met", "met"), ("not_met", "not_met"), ("unknown", "not_known"))
+    }
+    lines = [f"# {say('title', plan=_plain(plan.name))}", ""]
+    lines += [f"- {_trips_line(row, lang)}" for row in found.trips.itertuples()]
+    lines += ["", f"## {say('ranked')}", ""]
+    lines += [f"{row.rank}. {_place_line(row, lang)}" for row in exposed.itertuples()] or [say("nothing")]
+    lines += ["", f"## {say('alone')}", ""]
+    everybody = found.alone[found.alone["unit_id"] == ALL_UNITS]
+    lines += [f"- {_alone_line(row, lang)}" for row in everybody.itertuples()]
+    lines += ["", f"## {say('schools')}", "", say("gates", count=len(found.schools), **counts)]
+    lines += ["", f"## {say('rests')}", "", f"- {_evidence_line(found, lang)}"]
+    told = [finding for finding in findings if finding.severity != "error"]
+    return [*lines, *(f"- {_plain(finding.text(lang))}" for finding in told)]
+
+
+def _trips_line(row: Any, lang: str) -> str:
+    return _sayer(lang)(
+        "trips", kind=catalog.kind_name(row.kind, lang), profile=_profile(row.profile, lang),
+        walking=_children(row.walking), safe=_children(row.low_stress), share=_share(row.low_stress_share),
+        beyond=_children(row.beyond),
+    )  # fmt: skip
+
+
+def _place_line(row: Any, lang: str) -> str:
+    say = _sayer(lang)
+    if not row.remedies:
+        remedy = say("no_remedy")
+    elif pd.isna(row.children_gaining):
+        remedy = say("remedy", remedies=row.remedies)
+    else:
+        remedy = say("measured", remedies=row.remedies, gain=_children(row.children_gaining))
+    what = say("segment", length=figure(row.length_m, "m")) if row.element == "segment" else say("crossing")
+    return say(
+        "first", name=_plain(row.name) or say("unnamed", id=_plain(row.street_id)), what=what, stress=row.stress,
+        children=_children(row.children), remedies=remedy,
+    )  # fmt: skip
+
+
+def _alone_line(row: Any, lang: str) -> str:
+    return _sayer(lang)(
+        "alone_row", profile=_profile(row.profile, lang), kind=catalog.kind_name(row.kind, lang), band=row.band,
+        limit=f"{row.limit_m:g}", alone=_share(row.alone_share), adult=_share(row.with_adult_share),
+        within=_share(row.within_share),
+    )  # fmt: skip
+
+
+def _evidence_line(found: ChildStreets, lang: str) -> str:
+    shares = found.evidence.loc["stress"]
+    return _sayer(lang)("unknown_share", **{name: _share(shares[name]) for name in ("tagged", "inferred", "assumed")})
+
+
+def _sayer(lang: str) -> Callable[..., str]:
+    return lambda key, **values: catalog.word(f"streets.{key}", lang, **values)
+
+
+def _profile(name: str, lang: str) -> str:
+    return str(getattr(catalog.profiles()[name], lang))
+
+
+def _children(count: float) -> str:
+    return f"{count:,.0f}"
+
+
+def _share(value: float) -> str:
+    return "?" if pd.isna(value) else f"{value:.1%}"
+
+
+def _plain(value: object) -> str:
+    return catalog.one_line(text(value)).translate(TABLE_MARKS)
