@@ -173,6 +173,7 @@ def test_who_gains_is_what_is_passed_in() -> None:
     found = find_corridors(ranked, study, gained=gained, walking=np.array([150.0, 100.0]))
     row = found.table.iloc[0]
     assert asked == [[1, 2]] and (row["children_gaining"], row["gaining_share"]) == (50, 0.2)
+    assert row["gaining_unit"] == "镇"
     plain = find_corridors(ranked, study).table.iloc[0]
     assert np.isnan(plain["children_gaining"]) and np.isnan(plain["gaining_share"]), "not measured is not nobody"
 

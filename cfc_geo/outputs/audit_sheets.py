@@ -4,6 +4,7 @@ PDF by reportlab (BSD), with the glyphs of a Chinese font of this machine embedd
 byte for the same corridor, font and words.
 """
 
+import hashlib
 import io
 from collections.abc import Sequence
 from html import escape
@@ -23,12 +24,15 @@ from cfc_geo.questions.corridors import JOINED_M, PARKS, SCHOOLS, Corridors
 PAPERS: Final = {"A4": (595.28, 841.89), "A3": (1190.55, 841.89)}
 """Points; A4 stands, A3 lies."""
 MARGIN: Final = 36.0
+PADDING: Final = 6.0
+"""Between the margin and the text, as reportlab's frames have it."""
 STRIP_SHARE: Final = 0.3
 """How much of the page's height the map strip takes at most."""
 ASKED: Final = ("footway", "width", "clear", "see", "slow", "cross", "level", "shade", "light", "play")
 COLUMNS: Final = ("part", "along", "name", "length", "children", "stress", "why", "remedy")
 SHARES: Final = (0.05, 0.1, 0.25, 0.08, 0.08, 0.07, 0.2, 0.17)
-FONT: Final = "cfc-geo-sheet"
+FORM_STARTS_WITH: Final = 150.0
+"""The form starts on the next page where less than so much is left of this one."""
 LONGEST_NAME: Final = 60
 
 
@@ -36,8 +40,11 @@ def write_audit_sheets(
     corridors: Corridors, study: Study, folder: Path, lang: str, *, papers: Sequence[str] = ("A4", "A3"),
     font: Path | None = None,
 ) -> list[Path]:  # fmt: skip
-    """`<corridor_id>.<paper>.pdf` in `folder` for every corridor. Raises `OutputError` where this machine has no Chinese
-    font that may be embedded, before anything is written, and `OSError`."""
+    """`<corridor_id>.<paper>.pdf` in `folder` for every corridor.
+
+    Raises `OutputError`, before anything is written, where this machine has no Chinese font that may be embedded, and
+    `OSError`.
+    """
     sheets = {
         folder / f"{corridor}.{paper}.pdf": audit_sheet(corridors, corridor, study, lang, paper=paper, font=font)
         for corridor in corridors.table["corridor_id"]
@@ -52,18 +59,16 @@ def audit_sheet(
     corridors: Corridors, corridor_id: str, study: Study, lang: str, *, paper: str = "A4", font: Path | None = None
 ) -> bytes:
     """The sheet of one corridor. Raises `OutputError` as `write_audit_sheets` does."""
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
     from reportlab.platypus import SimpleDocTemplate
 
     row = corridors.table.set_index("corridor_id", drop=False).loc[corridor_id]
     parts = corridors.parts[corridors.parts["corridor_id"] == corridor_id]
     joined = _joined(row.geometry, study)
     width, height = PAPERS[paper]
-    strip = map_strip(parts, study, joined, width=width - 2 * MARGIN, most=STRIP_SHARE * height)
+    strip = map_strip(parts, study, joined, width=width - 2 * (MARGIN + PADDING), most=STRIP_SHARE * height)
     name = _say("title", lang, name=f"{corridor_id} {_name(row['name'], lang)}")
     words = "".join(map(str, [name, *_texts(row, parts, joined, lang)]))
-    pdfmetrics.registerFont(TTFont(FONT, io.BytesIO(embeddable_font(words + ASCII + _all_words(lang), font))))
+    font_name = _register(embeddable_font(words + ASCII + _all_words(lang), font))
     buffer = io.BytesIO()
     document = SimpleDocTemplate(
         buffer, pagesize=(width, height), leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=MARGIN,
@@ -72,13 +77,23 @@ def audit_sheet(
     told = _say("page", lang, name=corridor_id, number="{}")
 
     def foot(canvas: Any, _: Any) -> None:
-        canvas.setFont(FONT, 8)
+        canvas.setFont(font_name, 8)
         canvas.setFillGray(0.35)
         canvas.drawString(MARGIN, MARGIN / 2, _say("internal", lang))
         canvas.drawRightString(width - MARGIN, MARGIN / 2, told.format(canvas.getPageNumber()))
 
-    document.build(_story(name, row, parts, joined, strip, lang), onFirstPage=foot, onLaterPages=foot)
+    document.build(_story(name, row, parts, joined, strip, lang, font_name), onFirstPage=foot, onLaterPages=foot)
     return buffer.getvalue()
+
+
+def _register(font: bytes) -> str:
+    """Make a font known to reportlab, which keeps fonts by name for as long as the process runs."""
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    name = f"cfc-geo-{hashlib.sha256(font).hexdigest()[:12]}"
+    pdfmetrics.registerFont(TTFont(name, io.BytesIO(font)))
+    return name
 
 
 ASCII: Final = "".join(map(chr, range(32, 127)))
@@ -88,12 +103,12 @@ ASCII: Final = "".join(map(chr, range(32, 127)))
 
 
 def _story(
-    name: str, row: pd.Series, parts: gpd.GeoDataFrame, joined: gpd.GeoDataFrame, strip: Strip, lang: str
+    name: str, row: pd.Series, parts: gpd.GeoDataFrame, joined: gpd.GeoDataFrame, strip: Strip, lang: str, font: str
 ) -> list[Any]:
     from reportlab.lib.styles import ParagraphStyle
-    from reportlab.platypus import Paragraph, Spacer
+    from reportlab.platypus import CondPageBreak, Paragraph, Spacer
 
-    body = ParagraphStyle("body", fontName=FONT, fontSize=9, leading=13, wordWrap="CJK")
+    body = ParagraphStyle("body", fontName=font, fontSize=9, leading=13, wordWrap="CJK")
     head = ParagraphStyle("head", parent=body, fontSize=15, leading=20)
     part = ParagraphStyle("part", parent=body, fontSize=11, leading=16, spaceBefore=6)
     lines = [Paragraph(escape(said), body) for said in _said(row, joined, lang)]
@@ -101,9 +116,10 @@ def _story(
         Paragraph(escape(name), head),
         *lines,
         Spacer(0, 4),
-        _drawing(strip, lang),
+        _drawing(strip, lang, font),
         Paragraph(escape(_say("parts", lang)), part),
         _parts_table(parts, strip.width, lang, body),
+        CondPageBreak(FORM_STARTS_WITH),
         Paragraph(escape(_say("form", lang)), part),
         Paragraph(escape(_say("how", lang)), body),
         Spacer(0, 4),
@@ -129,9 +145,12 @@ def _said(row: pd.Series, joined: gpd.GeoDataFrame, lang: str) -> list[str]:
             assumed=f"{row['assumed_share']:.0%}",
         ),
     ]
-    if pd.notna(row["children_gaining"]):
+    if row["children_gaining"] > 0:
         share = "—" if pd.isna(row["gaining_share"]) else f"{row['gaining_share']:.0%}"
-        said.append(_say("gain", lang, children=f"{row['children_gaining']:,.0f}", share=share))
+        children, unit = f"{row['children_gaining']:,.0f}", _short(row["gaining_unit"])
+        said.append(_say("gain", lang, children=children, share=share, unit=unit))
+    elif row["children_gaining"] == 0:
+        said.append(_say("no_gain", lang))
     if len(joined):
         said.append(_say("joined", lang, places="、".join(map(_short, joined["name"]))))
     return said
@@ -161,8 +180,10 @@ def _form(parts: gpd.GeoDataFrame, width: float, lang: str, body: Any) -> Any:
     """One row a part, one box a question; crossings are asked only about crossing, and streets about all else."""
     rows = [[_say("column.part", lang), *(_say(f"ask.{name}", lang) for name in ASKED)]]
     asked_of = {"crossing": {"see", "slow", "cross", "level", "light"}, "segment": set(ASKED) - {"cross"}}
-    for part in parts.itertuples():
-        rows.append([str(part.part), *("□" if name in asked_of[part.element] else "—" for name in ASKED)])
+    rows += [
+        [str(part.part), *("□" if name in asked_of[part.element] else "—" for name in ASKED)]
+        for part in parts.itertuples()
+    ]
     first = width * SHARES[0]
     return _table(rows, [first, *[(width - first) / len(ASKED)] * len(ASKED)], body, centred=True)
 
@@ -236,7 +257,7 @@ def _rule(width: float) -> Any:
     return HRFlowable(width=width, thickness=0.5)
 
 
-def _drawing(strip: Strip, lang: str) -> Any:
+def _drawing(strip: Strip, lang: str, font: str) -> Any:
     from reportlab.platypus import Flowable
 
     class Drawn(Flowable):  # type: ignore[misc]
@@ -246,12 +267,12 @@ def _drawing(strip: Strip, lang: str) -> Any:
 
         def draw(self) -> None:
             self.canv.translate(0, 14)
-            _draw_strip(self.canv, strip, lang)
+            _draw_strip(self.canv, strip, lang, font)
 
     return Drawn()
 
 
-def _draw_strip(canvas: Any, strip: Strip, lang: str) -> None:
+def _draw_strip(canvas: Any, strip: Strip, lang: str, font: str) -> None:
     from reportlab.lib.colors import HexColor
 
     canvas.saveState()
@@ -266,47 +287,52 @@ def _draw_strip(canvas: Any, strip: Strip, lang: str) -> None:
             canvas.setLineCap(1)
             _trace(canvas, shape)
         elif kind == "mark":
-            _draw_mark(canvas, shape, *what)
+            number, element = what
+            _draw_mark(canvas, shape, number, element, font)
         else:
             canvas.setFillColor(HexColor("#006644"))
             canvas.rect(shape.x - 3, shape.y - 3, 6, 6, stroke=0, fill=1)
-            canvas.setFont(FONT, 7)
-            wide = canvas.stringWidth(_short(what), FONT, 7)
+            canvas.setFont(font, 7)
+            wide = canvas.stringWidth(_short(what), font, 7)
             canvas.drawString(min(shape.x + 5, strip.width - wide - 2), shape.y - 2.5, _short(what))
     canvas.setStrokeGray(0.5)
     canvas.setLineWidth(0.5)
     canvas.rect(0, 0, strip.width, strip.height)
-    _draw_legend(canvas, strip, lang)
+    _draw_legend(canvas, strip, lang, font)
     canvas.restoreState()
 
 
-def _draw_mark(canvas: Any, at: Any, number: int, element: str) -> None:
-    """A segment's number in a circle, a crossing's in a triangle."""
+def _draw_mark(canvas: Any, at: Any, number: str, element: str, font: str) -> None:
+    """A segment's number in a circle; a crossing is a triangle with its numbers below."""
     canvas.setStrokeGray(0.1)
     canvas.setFillGray(1)
     canvas.setLineWidth(0.8)
+    low = at.y - 2.4
     if element == "crossing":
         path = canvas.beginPath()
-        path.moveTo(at.x - 7, at.y - 5)
-        path.lineTo(at.x + 7, at.y - 5)
-        path.lineTo(at.x, at.y + 8)
+        path.moveTo(at.x - 5, at.y - 3)
+        path.lineTo(at.x + 5, at.y - 3)
+        path.lineTo(at.x, at.y + 6)
         path.close()
         canvas.drawPath(path, stroke=1, fill=1)
+        low = at.y - 11
+        wide = canvas.stringWidth(number, font, 6.5) + 2
+        canvas.rect(at.x - wide / 2, low - 1.5, wide, 7.5, stroke=0, fill=1)
     else:
         canvas.circle(at.x, at.y, 5.5, stroke=1, fill=1)
     canvas.setFillGray(0)
-    canvas.setFont(FONT, 6.5)
-    canvas.drawCentredString(at.x, at.y - 2.4 - (1.4 if element == "crossing" else 0), str(number))
+    canvas.setFont(font, 6.5)
+    canvas.drawCentredString(at.x, low, number)
 
 
-def _draw_legend(canvas: Any, strip: Strip, lang: str) -> None:
+def _draw_legend(canvas: Any, strip: Strip, lang: str, font: str) -> None:
     """Below the frame: the levels of stress, the scale; in its corner, north."""
     from reportlab.lib.colors import HexColor
 
-    canvas.setFont(FONT, 7)
+    canvas.setFont(font, 7)
     canvas.setFillGray(0)
     canvas.drawString(0, -10, _say("legend", lang))
-    x = canvas.stringWidth(_say("legend", lang), FONT, 7) + 8
+    x = canvas.stringWidth(_say("legend", lang), font, 7) + 8
     for level, colour in STRESS_COLOURS.items():
         canvas.setStrokeColor(HexColor(colour))
         canvas.setLineWidth(1.5 + level)

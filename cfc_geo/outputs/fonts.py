@@ -4,10 +4,12 @@ No font is shipped: one that holds every name a planner may meet is ten times th
 is only what is written, and only of fonts that allow it (`fsType` of the OpenType table OS/2).
 """
 
+import hashlib
 import io
 import os
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +27,7 @@ NOT_EMBEDDABLE: Final = 0x0002
 CURVE_ERROR: Final = 1.0
 """How far a quadratic curve may be from the cubic it stands for, in units of the font (usually 1/1000 em)."""
 MISSING: Final = "□"
+WIDE_SPACE: Final = "\u3000"
 
 
 def embeddable_font(text: str, font: Path | None = None) -> bytes:
@@ -41,7 +44,7 @@ def embeddable_font(text: str, font: Path | None = None) -> bytes:
     else:
         opened = next((found for path in _on_this_machine() if (found := _opened(path)) is not None), None)
         if opened is None:
-            findings.error("sheet.no_font", fonts=[name for name in FILES[:6]])
+            findings.error("sheet.no_font", fonts=list(FILES[:6]))
     findings.raise_errors(OutputError)
     return _subset(opened, text)
 
@@ -65,14 +68,15 @@ def _on_this_machine() -> Iterable[Path]:
     return [found[name] for name in FILES if name in found]
 
 
+@lru_cache(maxsize=1)
 def _opened(path: Path) -> Any:
     """The font, of a collection the simplified Chinese face; None if it is none, or may not be embedded."""
     from fontTools.ttLib import TTCollection, TTFont, TTLibError
 
     try:
-        with path.open("rb") as file:
-            collection = file.read(4) == b"ttcf"
-        faces = TTCollection(path, lazy=True).fonts if collection else [TTFont(path, lazy=True)]
+        content = path.read_bytes()
+        collection = content.startswith(b"ttcf")
+        faces = TTCollection(io.BytesIO(content), lazy=True).fonts if collection else [TTFont(io.BytesIO(content))]
         named = [face for face in faces if any(word in str(face["name"].getDebugName(1)) for word in IN_COLLECTION)]
         face = (named or faces)[0]
         return None if face["OS/2"].fsType & NOT_EMBEDDABLE or not face.getBestCmap() else face
@@ -88,7 +92,7 @@ def _subset(face: Any, text: str) -> bytes:
     from fontTools.pens.ttGlyphPen import TTGlyphPen
 
     glyphs, cmap, units = face.getGlyphSet(), face.getBestCmap(), face["head"].unitsPerEm
-    wanted = {ord(mark) for mark in {*text, MISSING, " "} if mark.isprintable()}
+    wanted = {ord(mark) for mark in {*text, MISSING, " "} if mark.isprintable() or mark == WIDE_SPACE}
     known = {code: cmap[code] for code in sorted(wanted) if code in cmap}
     spare = cmap.get(ord(MISSING), ".notdef")
     named = {f"u{code:05X}": known.get(code, spare) for code in sorted(wanted)}
@@ -107,7 +111,8 @@ def _subset(face: Any, text: str) -> bytes:
         {name: (width, drawn[name].xMin if drawn[name].numberOfContours else 0) for name, (width, _) in widths.items()}
     )
     builder.setupHorizontalHeader(ascent=face["hhea"].ascent, descent=face["hhea"].descent)
-    builder.setupNameTable({"familyName": "Embedded", "styleName": "Regular", "psName": "Embedded-Regular"})
+    family = f"Embedded-{hashlib.sha256(text.encode()).hexdigest()[:8]}"  # readers take fonts of one name for one font
+    builder.setupNameTable({"familyName": family, "styleName": "Regular", "psName": f"{family}-Regular"})
     builder.setupOS2(sTypoAscender=face["hhea"].ascent, sTypoDescender=face["hhea"].descent, fsType=face["OS/2"].fsType)
     builder.setupPost()
     builder.font["head"].created = builder.font["head"].modified = 0  # the same text gives the same bytes

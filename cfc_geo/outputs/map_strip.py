@@ -21,7 +21,7 @@ SCALE_STEPS_M: Final = (20, 50, 100, 200, 500, 1000)
 @dataclass(frozen=True, eq=False)
 class Strip:
     """What to draw, in points from the lower left corner of a `width` × `height` frame, in the order of drawing:
-    (kind, shape, what): ground, street, segment (its stress), mark (its number and kind), place (its name). `per_m`:
+    (kind, shape, what): ground, street, segment (its stress), mark (its number and element), place (its name). `per_m`:
     points to the metre; `north`: the angle of north, degrees counter-clockwise from the right."""
 
     width: float
@@ -88,8 +88,15 @@ def _shapes(
     segments = parts[parts["element"] == "segment"]
     for shape, stress in zip(segments.geometry, segments["stress"], strict=True):
         yield "segment", shape, int(stress)
-    for shape, number, element in zip(parts.geometry, parts["part"], parts["element"], strict=True):
-        at = shape if shape.geom_type == "Point" else shape.interpolate(0.5, normalized=True)
-        yield "mark", at, (int(number), element)
+    yield from (("mark", at, what) for at, what in _marks(parts))
     for shape, name in zip(joined.geometry, joined["name"], strict=True):
         yield "place", shape.representative_point(), str(name)
+
+
+def _marks(parts: gpd.GeoDataFrame) -> Iterator[tuple[Any, tuple[str, str]]]:
+    """Where each part's number stands, and (number, element); crossings of one place have one mark."""
+    segments, crossings = (parts[parts["element"] == element] for element in ("segment", "crossing"))
+    for shape, number in zip(segments.geometry, segments["part"], strict=True):
+        yield shape.interpolate(0.5, normalized=True), (str(number), "segment")
+    for _, here in crossings.groupby(crossings.geometry.to_wkb(), sort=False):
+        yield here.geometry.iloc[0], (",".join(map(str, here["part"])), "crossing")

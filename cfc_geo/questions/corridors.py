@@ -57,8 +57,8 @@ def find_corridors(
     children, exposure (children × levels above what they bear), remedies, unit_id; geometry in the study's CRS. No
     segment is in two corridors, and every corridor has some exposure. Those that are hardest on most children come
     first; one that would break `total_m` is left out, and a later, shorter one may take its place. A longer first
-    segment than `most_m` is a corridor of its own. `walking`: by origin, the children of whom `gained` tells; the share
-    of the unit's that gain is of them.
+    segment than `most_m` is a corridor of its own. `walking`: by origin, the children of whom `gained` tells:
+    the share who gain is of them, in the unit where most of those live who gain.
     Raises `ValueError` where a segment is ranked twice.
     """
     streets = _Streets(ranked, study)
@@ -72,7 +72,7 @@ def find_corridors(
     rows = [_row(streets, path, part, study) for path, part in zip(chosen, parts, strict=True)]
     if gained is not None:
         for row, path in zip(rows, chosen, strict=True):
-            row |= _gains(gained(streets.positions(path)), walking, str(row["unit_id"]), study)
+            row |= _gains(gained(streets.positions(path)), walking, study)
     table = gpd.GeoDataFrame(rows, columns=[*CORRIDOR_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     empty = gpd.GeoDataFrame(columns=[*CORRIDOR_PART_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     return Corridors(table, gpd.GeoDataFrame(pd.concat(parts, ignore_index=True)) if parts else empty)
@@ -133,7 +133,7 @@ class _Streets:
         return float(self.exposure[row] + crossing * CROSSING_COUNTS_M / max(self.length_m[row], CROSSING_COUNTS_M))
 
     def crossings_of(self, path: "_Path") -> dict[int, float]:
-        """Crossing → metres along the path at which it lies."""
+        """Crossing → metres along the path at which it lies; of those that are borne, where enough children cross."""
         start_m = np.concatenate(([0.0], np.cumsum(self.length_m[path.rows]))).tolist()
         found: dict[int, float] = {}
         for place, node in enumerate(path.nodes):
@@ -142,7 +142,10 @@ class _Streets:
         for place, row in enumerate(path.rows):
             middle_m = (start_m[place] + start_m[place + 1]) / 2
             found |= dict.fromkeys(self.crossings_on.get(row, ()), middle_m)
-        return dict(sorted(found.items(), key=lambda told: told[1]))
+        enough = LEAST_SHARE * self.children[path.rows].max()
+        told = (self._exposures(list(found)) > 0) | (self.crossings["children"].to_numpy()[list(found)] >= enough)
+        kept = [(row, metres) for (row, metres), of in zip(found.items(), told, strict=True) if of]
+        return dict(sorted(kept, key=lambda each: each[1]))
 
     def positions(self, path: "_Path") -> np.ndarray:
         """The rows of `ranked` that make up a path."""
@@ -282,6 +285,7 @@ def _row(streets: _Streets, path: _Path, parts: gpd.GeoDataFrame, study: Study) 
         **_joined(line, study),
         "remedies": _remedies(parts),
         "children_gaining": np.nan,
+        "gaining_unit": "",
         "gaining_share": np.nan,
         "geometry": line,
     }
@@ -336,9 +340,16 @@ def _remedies(parts: pd.DataFrame) -> str:
     return "; ".join(f"{remedy} × {count}" for remedy, count in counts)
 
 
-def _gains(gaining: np.ndarray, walking: np.ndarray | None, unit: str, study: Study) -> dict[str, object]:
-    """Children who gain a whole low-stress route: all of them, and as a share of the unit's who walk."""
-    here = study.origins["unit_id"].eq(unit).to_numpy()
-    whole = float(walking[here].sum()) if walking is not None else 0.0
-    share = float(gaining[here].sum()) / whole if whole > 0 else np.nan
-    return {"children_gaining": float(gaining.sum()), "gaining_share": share}
+def _gains(gaining: np.ndarray, walking: np.ndarray | None, study: Study) -> dict[str, object]:
+    """Children who gain a whole low-stress route; the unit where most of them live, and their share of those who walk
+    there."""
+    whole = np.full(len(gaining), np.nan) if walking is None else walking
+    by_unit = pd.DataFrame({"gaining": gaining, "walking": whole}).groupby(study.origins["unit_id"].to_numpy()).sum()
+    total = float(by_unit["gaining"].sum())
+    if total <= 0:
+        return {"children_gaining": total}
+    unit = by_unit["gaining"].idxmax()
+    here = by_unit.loc[unit]
+    names = dict(zip(study.units["unit_id"], study.units["name"], strict=True))
+    share = float(here["gaining"] / here["walking"]) if here["walking"] > 0 else np.nan
+    return {"children_gaining": total, "gaining_unit": names.get(unit, ""), "gaining_share": share}
