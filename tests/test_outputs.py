@@ -378,7 +378,7 @@ def test_every_column_of_the_vocabulary_and_every_kind_and_band_has_its_words() 
 
 def test_the_geopackage_has_the_figures_of_the_tables(written: Path, result: Result) -> None:
     path = written / "result.gpkg"
-    assert list(pyogrio.list_layers(path)[:, 0]) == ["units", "cells", "facilities", "streets"]
+    assert list(pyogrio.list_layers(path)[:, 0]) == ["units", "cells", "facilities", "streets", "ground"]
     for layer, table in geopackage.layers(result).items():
         back = gpd.read_file(path, layer=layer)
         assert back.crs == result.study.crs and list(back.columns) == list(table.columns)

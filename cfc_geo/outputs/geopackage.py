@@ -71,7 +71,8 @@ def _ground_layer(result: Result) -> gpd.GeoDataFrame:
     """Water and green as areas, to see where one is."""
     backdrop = result.study.backdrop
     areas = backdrop["theme"].isin(GROUND_THEMES) & (shapely.get_dimensions(backdrop.geometry.to_numpy()) == 2)
-    return backdrop.loc[areas, [*BACKDROP_COLUMNS, "geometry"]].reset_index(drop=True)
+    texts = dict.fromkeys(BACKDROP_COLUMNS, "str")  # of no rows at all Arrow could not tell the type
+    return backdrop.loc[areas, [*BACKDROP_COLUMNS, "geometry"]].astype(texts).reset_index(drop=True)
 
 
 def units_layer(result: Result) -> gpd.GeoDataFrame:

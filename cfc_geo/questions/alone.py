@@ -50,7 +50,7 @@ def measure_alone(ways: Ways, study: Study, coverage: Coverage) -> pd.DataFrame:
             reached = _reached(ways, study, coverage, kind, own, adult)
             unknown = (coverage.status[kind] == UNKNOWN).to_numpy()
             if kind not in study.surveyed:
-                unknown |= ~reached.by_profile  # another that no file lists may be near
+                unknown = unknown | ~reached.by_profile  # another that no file lists may be near
             for band in [band for band in profile.bands if band in catalog.kinds()[kind].bands]:
                 if band in study.unknown_bands:
                     continue
