@@ -448,6 +448,15 @@ class StreetsForChildren(PlanModel):
     measure: int = Field(
         20, ge=0, le=200, description="for how many places to measure what mending each one would bring"
     )
+    corridors: int = Field(5, ge=0, le=50, description="how many corridors to propose for mending whole")
+    corridor_m: float = Field(400, ge=100, le=5_000, description="a corridor is at least so long")
+    corridor_most_m: float = Field(
+        1_500, ge=100, le=10_000, description="a corridor is at most so long; never less than corridor_m"
+    )
+    corridors_total_m: float | None = Field(None, gt=0, le=1_000_000, description="all corridors together, at most")
+    new_links: int = Field(
+        3, ge=0, le=20, description="how many new links over water, railways and big roads to propose"
+    )
 
 
 class Map(PlanModel):

@@ -221,7 +221,7 @@ def site(plan: Path, out: Path, allow: tuple[Path, ...], write: Path | None, lan
 
 def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
     """Follow the children's walks: flows, what to mend first, school gates, who gets there alone."""
-    from cfc_geo.outputs.streets_report import check_streets_folder, headline, write_streets
+    from cfc_geo.outputs.streets_report import check_streets_folder, headline, sheets_of, write_streets
     from cfc_geo.plan import load_plan
     from cfc_geo.run import find_streets
 
@@ -232,7 +232,9 @@ def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: 
     with stages, _uncollected():
         study, found, findings = find_streets(loaded, asked, stages.announce)
         stages.announce("write")
-        folder = write_streets(loaded, asked, study, found, findings, out, lang)
+        sheets, lacking = sheets_of(found, study, lang)
+        findings += lacking
+        folder = write_streets(loaded, asked, study, found, findings, out, sheets, lang)
     _print_findings([finding for finding in findings if finding.severity == "warning"], lang)
     seconds = f"{time.perf_counter() - start:.1f}"
     print(catalog.word("streets.done", lang, plan=loaded.file, folder=folder, seconds=seconds))

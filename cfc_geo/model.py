@@ -294,6 +294,9 @@ class ChildStreets:
     trips     one row a kind (`tables.TRIP_COLUMNS`)
     alone     who can get there alone, by unit (`tables.ALONE_COLUMNS`)
     evidence  how much of the network rests on what, by input
+    corridors, corridor_parts  what to mend whole (`tables.CORRIDOR_COLUMNS`, `tables.CORRIDOR_PART_COLUMNS`)
+    detours   how much farther children walk than the crow flies, by unit (`tables.DETOUR_COLUMNS`)
+    links, link_gains  new links, and what each would save (`tables.LINK_COLUMNS`, `tables.LINK_GAIN_COLUMNS`)
     """
 
     ranked: gpd.GeoDataFrame
@@ -303,6 +306,11 @@ class ChildStreets:
     trips: pd.DataFrame
     alone: pd.DataFrame
     evidence: pd.DataFrame
+    corridors: gpd.GeoDataFrame
+    corridor_parts: gpd.GeoDataFrame
+    detours: pd.DataFrame
+    links: gpd.GeoDataFrame
+    link_gains: pd.DataFrame
     findings: tuple[Finding, ...] = ()
 
 

@@ -12,14 +12,16 @@ from cfc_geo.blocks import Access, StreetsForChildren
 from cfc_geo.catalog import Norm, Profile
 from cfc_geo.errors import Findings
 from cfc_geo.model import Attachment, ChildStreets, Coverage, Network, Study
-from cfc_geo.network.costs import travel_costs
+from cfc_geo.network.costs import nearest_costs, travel_costs
 from cfc_geo.network.flows import Trips, Ways, excess_of, walk_flows, ways_of
 from cfc_geo.network.sided import sided_graph
 from cfc_geo.network.stress import evidence_summary, segment_stress
 from cfc_geo.questions.access import decay_weights
 from cfc_geo.questions.alone import measure_alone
+from cfc_geo.questions.corridors import find_corridors
 from cfc_geo.questions.exposure import Walked, measure_gains, rank_places, safe_children
 from cfc_geo.questions.school_zones import school_zones
+from cfc_geo.questions.severance import Detours, NewLinks, find_links, measure_detours
 from cfc_geo.questions.sums import without_unknown
 from cfc_geo.questions.trips import KindTrips, trips_to
 from cfc_geo.tables import CROSSING_WALK_COLUMNS, STREET_WALK_COLUMNS, TRIP_COLUMNS
@@ -59,6 +61,12 @@ def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
     ranked = places.ranked
     alone = measure_alone(ways, study, ground.coverage)
     streets, crossings = _streets_table(ranked, stress, study), _crossings_table(ranked)
+    corridors = find_corridors(
+        ranked, study, count=asked.corridors, least_m=asked.corridor_m,
+        most_m=max(asked.corridor_most_m, asked.corridor_m), total_m=asked.corridors_total_m or np.inf,
+        gained=places.children_gaining, walking=_walking(walked, study),
+    )  # fmt: skip
+    detours, links = _severance(kinds, asked, ground)
     return ChildStreets(
         ranked=ranked,
         streets=streets,
@@ -69,6 +77,11 @@ def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
             alone, study.units, bands=study.unknown_bands, of_units=study.unknown_units
         ),
         evidence=evidence_summary(stress, study.streets["length_m"].to_numpy(dtype=float)),
+        corridors=corridors.table,
+        corridor_parts=corridors.parts,
+        detours=_known_detours(detours.units, study),
+        links=links.table,
+        link_gains=links.gains,
         findings=tuple(findings),
     )  # fmt: skip
 
@@ -126,6 +139,34 @@ def _walk(trips: KindTrips, profile: Profile, ways: Ways, detour: float) -> Walk
     rows = Trips(trips.origin, trips.facility, trips.children, trips.metres)
     excess = excess_of(ways, profile)
     return Walked(trips.kind, profile, rows, excess, walk_flows(ways, excess, rows, detour=detour))
+
+
+def _walking(walked: list[Walked], study: Study) -> np.ndarray:
+    """Children who walk, by origin; a child of two kinds' trips counts for each."""
+    count = np.zeros(len(study.origins))
+    for one in walked:
+        count += np.bincount(one.trips.origin, weights=one.trips.children, minlength=len(count))
+    return count
+
+
+def _severance(kinds: list[str], asked: StreetsForChildren, ground: Ground) -> tuple[Detours, NewLinks]:
+    """Of the kinds that have a limit."""
+    limited = [kind for kind in kinds if kind in ground.norms]
+    study, network, attachment, norms = ground.study, ground.network, ground.attachment, ground.norms
+    farthest_m = max([asked.farthest_m, *(norms[kind].limit_m for kind in limited)])
+    nearest = nearest_costs(network, attachment, study.facilities, kinds=limited, horizon_m=farthest_m)
+    links = find_links(study, network, attachment, nearest, norms, kinds=limited, count=asked.new_links)
+    return measure_detours(nearest, study, norms), links
+
+
+def _known_detours(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Without figures of kinds for a band of which nobody knows the children, and of units of which nobody does."""
+    bands = {kind: set(catalog.kinds()[kind].bands) & study.unknown_bands for kind in table["kind"].unique()}
+    lacking = table["kind"].map({kind: min(of, default="") for kind, of in bands.items()})
+    told = without_unknown(
+        table.assign(band=lacking), study.units, bands=study.unknown_bands, of_units=study.unknown_units
+    )
+    return told.drop(columns="band")
 
 
 def _nobody(ways: Ways) -> Walked:

@@ -36,29 +36,23 @@ FORM_STARTS_WITH: Final = 150.0
 LONGEST_NAME: Final = 60
 
 
-def write_audit_sheets(
-    corridors: Corridors, study: Study, folder: Path, lang: str, *, papers: Sequence[str] = ("A4", "A3"),
+def audit_sheets(
+    corridors: Corridors, study: Study, lang: str, *, papers: Sequence[str] = ("A4", "A3"),
     font: Path | None = None,
-) -> list[Path]:  # fmt: skip
-    """`<corridor_id>.<paper>.pdf` in `folder` for every corridor.
-
-    Raises `OutputError`, before anything is written, where this machine has no Chinese font that may be embedded, and
-    `OSError`.
-    """
-    sheets = {
-        folder / f"{corridor}.{paper}.pdf": audit_sheet(corridors, corridor, study, lang, paper=paper, font=font)
+) -> dict[str, bytes]:  # fmt: skip
+    """File name `<corridor_id>.<paper>.pdf` → sheet, for every corridor. Raises `OutputError` where this machine has no
+    Chinese font that may be embedded."""
+    return {
+        f"{corridor}.{paper}.pdf": audit_sheet(corridors, corridor, study, lang, paper=paper, font=font)
         for corridor in corridors.table["corridor_id"]
         for paper in papers
     }
-    for path, sheet in sheets.items():
-        path.write_bytes(sheet)
-    return list(sheets)
 
 
 def audit_sheet(
     corridors: Corridors, corridor_id: str, study: Study, lang: str, *, paper: str = "A4", font: Path | None = None
 ) -> bytes:
-    """The sheet of one corridor. Raises `OutputError` as `write_audit_sheets` does."""
+    """The sheet of one corridor. Raises `OutputError` as `audit_sheets` does."""
     from reportlab.platypus import SimpleDocTemplate
 
     row = corridors.table.set_index("corridor_id", drop=False).loc[corridor_id]
@@ -68,7 +62,7 @@ def audit_sheet(
     strip = map_strip(parts, study, joined, width=width - 2 * (MARGIN + PADDING), most=STRIP_SHARE * height)
     name = _say("title", lang, name=f"{corridor_id} {_name(row['name'], lang)}")
     words = "".join(map(str, [name, *_texts(row, parts, joined, lang)]))
-    font_name = _register(embeddable_font(words + ASCII + _all_words(lang), font))
+    font_name = _register(embeddable_font(words + ALWAYS + _all_words(lang), font))
     buffer = io.BytesIO()
     document = SimpleDocTemplate(
         buffer, pagesize=(width, height), leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=MARGIN,
@@ -96,7 +90,7 @@ def _register(font: bytes) -> str:
     return name
 
 
-ASCII: Final = "".join(map(chr, range(32, 127)))
+ALWAYS: Final = "".join(map(chr, range(32, 127))) + "□—…、×"
 
 
 # -------------------------------------------------------------------------------------------------------------- content
@@ -157,7 +151,7 @@ def _said(row: pd.Series, joined: gpd.GeoDataFrame, lang: str) -> list[str]:
 
 
 def _parts_table(parts: gpd.GeoDataFrame, width: float, lang: str, body: Any) -> Any:
-    rows = [[_say(f"column.{name}", lang) for name in COLUMNS]]
+    rows = [[_say(f"head.{name}", lang) for name in COLUMNS]]
     for part in parts.itertuples():
         crossing = part.element == "crossing"
         street = _name(part.name, lang)
@@ -178,7 +172,7 @@ def _parts_table(parts: gpd.GeoDataFrame, width: float, lang: str, body: Any) ->
 
 def _form(parts: gpd.GeoDataFrame, width: float, lang: str, body: Any) -> Any:
     """One row a part, one box a question; crossings are asked only about crossing, and streets about all else."""
-    rows = [[_say("column.part", lang), *(_say(f"ask.{name}", lang) for name in ASKED)]]
+    rows = [[_say("head.part", lang), *(_say(f"ask.{name}", lang) for name in ASKED)]]
     asked_of = {"crossing": {"see", "slow", "cross", "level", "light"}, "segment": set(ASKED) - {"cross"}}
     rows += [
         [str(part.part), *("□" if name in asked_of[part.element] else "—" for name in ASKED)]

@@ -40,11 +40,11 @@ def embeddable_font(text: str, font: Path | None = None) -> bytes:
     if font is not None:
         opened = _opened(font)
         if opened is None:
-            findings.error("sheet.font", str(font))
+            findings.error("pdf.font", str(font))
     else:
         opened = next((found for path in _on_this_machine() if (found := _opened(path)) is not None), None)
         if opened is None:
-            findings.error("sheet.no_font", fonts=list(FILES[:6]))
+            findings.error("pdf.no_font", fonts=list(FILES[:6]))
     findings.raise_errors(OutputError)
     return _subset(opened, text)
 

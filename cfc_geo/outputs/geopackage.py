@@ -57,6 +57,7 @@ def layers(result: Result) -> dict[str, gpd.GeoDataFrame]:
 def walk_layers(found: ChildStreets) -> dict[str, gpd.GeoDataFrame]:
     """Where children walk; layers without features are left out."""
     tables = {"walked_streets": found.streets, "walked_crossings": found.crossings, "school_gates": found.schools}
+    tables |= {"corridors": found.corridors, "new_links": found.links}
     return {name: table for name, table in tables.items() if len(table)}
 
 

@@ -10,12 +10,17 @@ from cfc_geo.outputs.scenario_file import check_scenario_file, extends_key, writ
 from cfc_geo.outputs.tables import text
 from cfc_geo.plan import Plan
 
+DECIMALS = 8
+"""Of degrees: a millimetre."""
 MARK = "# cfc-geo streets"
 """How a file that this module wrote begins; no other file is written over."""
 
 
-def write_link_scenarios(links: gpd.GeoDataFrame, plan: Plan, folder: Path, lang: str) -> list[Path]:
-    """One file a link of `links` (`tables.LINK_COLUMNS`, line): `<plan>.link-<number>.toml` in `folder`.
+def write_link_scenarios(
+    links: gpd.GeoDataFrame, plan: Plan, folder: Path, lang: str, *, later: Path | None = None
+) -> list[Path]:
+    """One file a link of `links` (`tables.LINK_COLUMNS`, line): `<plan>.link-<number>.toml` in `folder`; `later` is
+    where the folder will be, if elsewhere.
 
     Nothing is written unless all may be. Raises `OutputError` where a file may not be written over, and `OSError`.
     """
@@ -24,8 +29,13 @@ def write_link_scenarios(links: gpd.GeoDataFrame, plan: Plan, folder: Path, lang
         check_scenario_file(path, MARK)
     degrees = links.geometry.to_crs("EPSG:4326")
     for path, (_, link), line in zip(paths, links.iterrows(), degrees, strict=True):
-        write_whole(_scenario(link.to_dict(), list(line.coords), plan, path, lang), path, MARK)
+        write_whole(_scenario(link.to_dict(), list(line.coords), plan, (later or folder) / path.name, lang), path, MARK)
     return paths
+
+
+def barrier(theme: str, name: str, lang: str) -> str:
+    """What a link leads over, in words."""
+    return (catalog.word(f"severance.barrier.{theme}", lang) + text(name)).strip()
 
 
 def _scenario(link: dict[str, Any], line: list[tuple[float, float]], plan: Plan, path: Path, lang: str) -> str:
@@ -35,7 +45,7 @@ def _scenario(link: dict[str, Any], line: list[tuple[float, float]], plan: Plan,
 
     told = {
         "plan": text(plan.name),
-        "barrier": catalog.word(f"severance.barrier.{link['barrier']}", lang) + text(link["barrier_name"]),
+        "barrier": barrier(link["barrier"], link["barrier_name"], lang),
         "metres": f"{link['length_m']:,.0f}",
         "children": f"{link['children_nearer']:,.0f}",
         "saved": f"{link['child_m_saved']:,.0f}",
@@ -48,7 +58,7 @@ def _scenario(link: dict[str, Any], line: list[tuple[float, float]], plan: Plan,
             {
                 "footbridge": {
                     "id": _free_id(link["link_id"], plan),
-                    "line": [list(place) for place in line],
+                    "line": [[round(degrees, DECIMALS) for degrees in place] for place in line],
                     "datum": "wgs84",
                 }
             }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.blocks import StreetsForChildren
-from cfc_geo.errors import Finding
+from cfc_geo.errors import Finding, OutputError
 from cfc_geo.model import ChildStreets, Study
+from cfc_geo.outputs.audit_sheets import audit_sheets
 from cfc_geo.outputs.folder import check_named_folder, renewed
 from cfc_geo.outputs.geopackage import walk_layers, write_layers
+from cfc_geo.outputs.link_scenario import barrier, write_link_scenarios
 from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, file_record, versions
 from cfc_geo.outputs.tables import figure, text, walk_tables, write_csv
 from cfc_geo.plan import Plan
+from cfc_geo.questions.corridors import Corridors
 from cfc_geo.tables import ALL_UNITS
 
 SHOWN_PLACES = 5
@@ -31,14 +35,18 @@ def check_streets_folder(plan_file: Path, out_dir: Path) -> Path:
 
 def write_streets(
     plan: Plan, asked: StreetsForChildren, study: Study, found: ChildStreets, findings: list[Finding], out_dir: Path,
-    lang: str,
+    sheets: dict[str, bytes], lang: str,
 ) -> Path:  # fmt: skip
-    """Write everything about the walks and return the folder: whole, in the place of an old one, or not at all."""
+    """Write everything about the walks, with the `sheets` of its corridors (name → PDF), and return the folder: whole,
+    in the place of an old one, or not at all."""
     folder = check_streets_folder(plan.file, out_dir)
     with renewed(folder) as new:
         for name, table in walk_tables(found).items():
             write_csv(table, new / name)
         write_layers(walk_layers(found), new / "streets.gpkg", lang)
+        for name, sheet in sheets.items():
+            (new / name).write_bytes(sheet)
+        write_link_scenarios(found.links, plan, new, lang, later=folder)
         page = summary(plan, found, findings, lang)
         (new / "summary.md").write_text("\n".join(page) + "\n", encoding="utf-8", newline="\n")
         record = {
@@ -58,12 +66,21 @@ def write_streets(
     return folder
 
 
+def sheets_of(found: ChildStreets, study: Study, lang: str) -> tuple[dict[str, bytes], list[Finding]]:
+    """The audit sheets of the corridors; none, and a warning why, where this machine has no font to write them in."""
+    try:
+        return audit_sheets(Corridors(found.corridors, found.corridor_parts), study, lang), []
+    except OutputError as error:
+        return {}, [replace(finding, severity="warning") for finding in error.findings]
+
+
 def headline(found: ChildStreets, lang: str) -> list[str]:
     """The answer in a few lines."""
     say = _sayer(lang)
     lines = [_trips_line(row, lang) for row in found.trips.itertuples()]
     exposed = found.ranked[found.ranked["rank"] > 0].head(SHOWN_PLACES)
     lines += [_place_line(row, lang) for row in exposed.itertuples()] or [say("nothing")]
+    lines += [*_corridor_lines(found, lang), *_link_lines(found, lang)]
     return [*lines, _evidence_line(found, lang)]
 
 
@@ -79,6 +96,10 @@ def summary(plan: Plan, found: ChildStreets, findings: list[Finding], lang: str)
     lines += [f"- {_trips_line(row, lang)}" for row in found.trips.itertuples()]
     lines += ["", f"## {say('ranked')}", ""]
     lines += [f"{row.rank}. {_place_line(row, lang)}" for row in exposed.itertuples()] or [say("nothing")]
+    if corridors := _corridor_lines(found, lang):
+        lines += ["", f"## {catalog.word('corridors.title', lang)}", "", *(f"- {line}" for line in corridors)]
+    if links := _link_lines(found, lang):
+        lines += ["", f"## {catalog.word('corridors.links', lang)}", "", *(f"- {line}" for line in links)]
     lines += ["", f"## {say('alone')}", ""]
     everybody = found.alone[found.alone["unit_id"] == ALL_UNITS]
     lines += [f"- {_alone_line(row, lang)}" for row in everybody.itertuples()]
@@ -109,6 +130,30 @@ def _place_line(row: Any, lang: str) -> str:
         "first", name=_plain(row.name) or say("unnamed", id=_plain(row.street_id)), what=what, stress=row.stress,
         children=_children(row.children), remedies=remedy,
     )  # fmt: skip
+
+
+def _corridor_lines(found: ChildStreets, lang: str) -> list[str]:
+    return [
+        catalog.word(
+            "corridors.line", lang, id=row.corridor_id, unit=_plain(row.unit_name), metres=figure(row.length_m, "m"),
+            name=_plain(row.name) or catalog.word("corridors.nameless", lang), children=_children(row.children_on_it),
+            schools=row.schools, parks=row.parks, stress=row.stress_worst, gain=_children(row.children_gaining),
+            remedies=row.remedies,
+        )
+        for row in found.corridors.itertuples()
+    ]  # fmt: skip
+
+
+def _link_lines(found: ChildStreets, lang: str) -> list[str]:
+    return [
+        catalog.word(
+            "corridors.link", lang, id=row.link_id, metres=figure(row.length_m, "m"),
+            barrier=_plain(barrier(row.barrier, row.barrier_name, lang)),
+            ends=" – ".join(_plain(end) for end in (row.from_street, row.to_street)),
+            children=_children(row.children_nearer), saved=_children(row.child_m_saved),
+        )
+        for row in found.links.itertuples()
+    ]  # fmt: skip
 
 
 def _alone_line(row: Any, lang: str) -> str:

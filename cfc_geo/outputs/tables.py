@@ -53,6 +53,11 @@ def walk_tables(found: ChildStreets) -> dict[str, pd.DataFrame]:
         "schools.csv": pd.DataFrame(found.schools.drop(columns="geometry")),
         "trips.csv": found.trips,
         "alone.csv": found.alone,
+        "corridors.csv": pd.DataFrame(found.corridors.drop(columns="geometry")),
+        "corridor_parts.csv": pd.DataFrame(found.corridor_parts.drop(columns="geometry")),
+        "detours.csv": found.detours,
+        "links.csv": pd.DataFrame(found.links.drop(columns="geometry")),
+        "link_gains.csv": found.link_gains,
     }
 
 

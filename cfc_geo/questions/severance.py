@@ -128,6 +128,8 @@ def find_links(
     kinds; children_nearer and children_newly_within count a child once for each kind. Of very many possible links
     those are measured at whose end most children live who would save most (`MOST_MEASURED`).
     """
+    if not kinds or not count:
+        return _no_links(study)
     walks = nearest_costs(
         network, at_nodes(network, attached), study.facilities, kinds=kinds, horizon_m=nearest.horizon_m
     )
@@ -148,6 +150,11 @@ def find_links(
     rows = [_row(pair, gain, study, network, attached, nearest) for pair, gain in zip(chosen, gains, strict=True)]
     table = gpd.GeoDataFrame(rows, columns=[*LINK_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     return NewLinks(table, pd.concat(gains, ignore_index=True) if gains else pd.DataFrame(columns=LINK_GAIN_COLUMNS))
+
+
+def _no_links(study: Study) -> NewLinks:
+    table = gpd.GeoDataFrame(columns=[*LINK_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
+    return NewLinks(table, pd.DataFrame(columns=list(LINK_GAIN_COLUMNS)))
 
 
 @dataclass(frozen=True, eq=False)
