@@ -427,6 +427,16 @@ ProfileId = Annotated[
 ]
 
 
+class Districts(FileSource):
+    """School districts: polygons (学区), or a table of units, with the school of each."""
+
+    file: Text
+    school: Text = Field(description="column with the facility's id, or a name that no other facility has")
+    unit: Text | None = Field(
+        None, description="column with the id or name of a unit, for tables; without it the file holds polygons"
+    )
+
+
 class StreetsForChildren(PlanModel):
     """Where children walk to facilities, and which streets and crossings to mend first."""
 
@@ -438,6 +448,11 @@ class StreetsForChildren(PlanModel):
         "nearest",
         description="kinds with places: nearest; room: nearest pairs first as long as there are places; gravity: by "
         "places and nearness. Other kinds are visited by nearness (decay of [access])",
+    )
+    districts: Districts | None = Field(
+        None,
+        description="which facilities each home is given, of several the nearest; for the kinds of the facilities that "
+        "the file names, instead of `assign`",
     )
     farthest_m: float = Field(
         2_000, ge=100, le=10_000, description="who has farther to a kind with places does not walk; an assumption"

@@ -116,6 +116,9 @@ class Plan(PlanModel):
         found.append(("streets", self.streets.file, self.streets))
         if self.terrain is not None:
             found.append(("terrain", self.terrain.file, self.terrain))
+        if self.streets_for_children is not None and self.streets_for_children.districts is not None:
+            districts = self.streets_for_children.districts
+            found.append(("districts", districts.file, districts))
         return [(role, file, block) for role, file, block in found if file is not None]
 
     def resolved_norms(self) -> dict[str, catalog.Norm]:

@@ -14,7 +14,8 @@ import shapely
 from cfc_geo import catalog
 from cfc_geo.blocks import StreetsForChildren
 from cfc_geo.catalog import Norm
-from cfc_geo.errors import Findings, NetworkError
+from cfc_geo.errors import DataError, Findings, NetworkError
+from cfc_geo.inputs.districts import read_districts
 from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.inputs.units import home_points
@@ -174,6 +175,8 @@ def check_plan(plan: Plan) -> Findings:
     """
     study = apply_edits(read_study(plan), plan)
     network, attachment, findings = join_network(plan, study)
+    if plan.streets_for_children is not None:
+        _districts(plan, plan.streets_for_children, study)
     kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
     audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
     judged = judge_audit(plan.audit, audit, plan.file.name)
@@ -392,6 +395,16 @@ def _note_norms(plan: Plan, kinds: list[str], study: Study) -> Findings:
 # -------------------------------------------------------------------------------------------------------- result tables
 
 
+def _districts(plan: Plan, asked: StreetsForChildren, study: Study) -> pd.DataFrame | None:
+    """The school districts, if the plan has any. Raises `DataError` with what is wrong with them."""
+    if asked.districts is None:
+        return None
+    findings = Findings()
+    found = read_districts(asked.districts, plan.path(asked.districts.file), study, findings)
+    findings.raise_errors(DataError)
+    return found
+
+
 def _child_streets(
     plan: Plan,
     asked: StreetsForChildren,
@@ -409,6 +422,7 @@ def _child_streets(
         access=plan.access,
         snap_limit_m=plan.walk.snap_limit_m,
         plan_file=plan.file.name,
+        districts=_districts(plan, asked, study),
     )
     return measure_streets(asked, ground)
 

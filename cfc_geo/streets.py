@@ -33,7 +33,7 @@ PROFILE_ORDER = ("alone_9_11", "alone_12_14", "child_with_adult")
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """What the streets question is asked of."""
+    """What the streets question is asked of. `districts`: pairs of origin and facility, as positions; None: none."""
 
     study: Study
     network: Network
@@ -43,6 +43,7 @@ class Ground:
     access: Access
     snap_limit_m: float
     plan_file: str
+    districts: pd.DataFrame | None = None
 
 
 def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
@@ -72,7 +73,7 @@ def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
         streets=streets,
         crossings=crossings,
         schools=_schools(study, ground, stress, ranked),
-        trips=_trips_table(trips, walked, asked),
+        trips=_trips_table(trips, walked, asked, ground),
         alone=without_unknown(
             alone, study.units, bands=study.unknown_bands, of_units=study.unknown_units
         ),
@@ -123,6 +124,7 @@ def _trips(kind: str, asked: StreetsForChildren, ground: Ground, findings: Findi
     found = trips_to(
         kind, study, table, assign=asked.assign, participation=ground.access.participation.get(kind, 1.0),
         weights=decay_weights(table["metres"].to_numpy(), limit_m, decay=decay, parameter=parameter),
+        districts=_districts_of(kind, ground),
     )  # fmt: skip
     if found.capacity_assumed:
         findings.warning("trips.capacity_unknown", ground.plan_file, kind=kind, count=found.capacity_assumed)
@@ -133,6 +135,14 @@ def _trips(kind: str, asked: StreetsForChildren, ground: Ground, findings: Findi
     if kind not in study.surveyed:
         findings.warning("trips.partly_listed", ground.plan_file, kind=kind)
     return found
+
+
+def _districts_of(kind: str, ground: Ground) -> pd.DataFrame | None:
+    """The districts of facilities of `kind`; None where the file names none of them."""
+    if ground.districts is None:
+        return None
+    mine = ground.districts[ground.study.facilities["kind"].to_numpy()[ground.districts["facility"]] == kind]
+    return mine if len(mine) else None
 
 
 def _walk(trips: KindTrips, profile: Profile, ways: Ways, detour: float) -> Walked:
@@ -186,16 +196,20 @@ def _note_assumptions(profiles: list[Profile], asked: StreetsForChildren, ground
 # --------------------------------------------------------------------------------------------------------------- tables
 
 
-def _trips_table(trips: dict[str, KindTrips], walked: list[Walked], asked: StreetsForChildren) -> pd.DataFrame:
+def _trips_table(
+    trips: dict[str, KindTrips], walked: list[Walked], asked: StreetsForChildren, ground: Ground
+) -> pd.DataFrame:
     rows = []
     for one in walked:
         of, walking = trips[one.kind], float(one.trips.children.sum())
         safe = safe_children(one)
         places = catalog.kinds()[one.kind].has_places
+        by_district = _districts_of(one.kind, ground) is not None
+        assigned = "district" if by_district else asked.assign if places else "decay"
         rows.append(
             (
-                one.kind, one.profile.id, asked.assign if places else "decay", of.wanting, walking, of.beyond,
-                of.no_room if asked.assign == "room" and places else np.nan,
+                one.kind, one.profile.id, assigned, of.wanting, walking, of.beyond,
+                of.no_room if assigned == "room" else np.nan,
                 safe, safe / walking if walking else np.nan,
                 _mean(one.trips.metres, one.trips.children), _mean(one.flows.easiest_m, one.trips.children),
             )

@@ -15,7 +15,7 @@ from cfc_geo import catalog
 from cfc_geo.model import Study
 from cfc_geo.tables import children_column
 
-Assign = Literal["nearest", "room", "gravity", "district"]
+Assign = Literal["nearest", "room", "gravity"]
 LEAST: Final = 1e-9
 
 
@@ -41,12 +41,13 @@ class KindTrips:
 
 def trips_to(
     kind: str, study: Study, pairs: pd.DataFrame, *, assign: Assign, participation: float = 1.0,
-    weights: np.ndarray, district: np.ndarray | None = None,
+    weights: np.ndarray, districts: pd.DataFrame | None = None,
 ) -> KindTrips:  # fmt: skip
     """Trips of the children of all known bands of `kind`, times `participation`.
 
     `pairs` (origin, facility: positions; metres) are all walks short enough; `weights` says how much each counts by
-    nearness, for gravity and for kinds without places; `district` is the facility of each origin, -1 none.
+    nearness, for gravity and for kinds without places. Where there are `districts` (origin, facility: positions),
+    children go to the nearest of their own district's facilities, whatever `assign` says, and else nowhere.
     """
     bands = [children_column(band) for band in catalog.kinds()[kind].bands if band not in study.unknown_bands]
     wanting = study.origins[bands].sum(axis=1).to_numpy(dtype=float) * participation
@@ -59,16 +60,16 @@ def trips_to(
     has_places = catalog.kinds()[kind].has_places
     unknown = int(np.isnan(capacity[pairs["facility"].unique()]).sum())
     no_room, assumed = 0.0, 0
-    if not has_places or assign == "gravity":
+    if districts is not None:
+        mine = pairs.merge(districts, on=["origin", "facility"]).drop_duplicates("origin")
+        found = mine.assign(children=wanting[mine["origin"]])
+    elif not has_places or assign == "gravity":
         size = _sizes(capacity, pairs["facility"].to_numpy()) if has_places else np.ones(len(ids))
         assumed = unknown if has_places else 0
         found = _split(pairs, wanting, size)
     elif assign == "room":
         found, no_room = _with_room(pairs, wanting, np.where(np.isnan(capacity), np.inf, capacity))
         assumed = unknown
-    elif assign == "district" and district is not None:
-        mine = pairs[district[pairs["origin"]] == pairs["facility"]]
-        found = mine.assign(children=wanting[mine["origin"]])
     else:
         mine = pairs.drop_duplicates("origin")
         found = mine.assign(children=wanting[mine["origin"]])
