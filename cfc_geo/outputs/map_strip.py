@@ -12,8 +12,8 @@ from shapely import affinity
 from cfc_geo.model import Study
 
 AROUND_M: Final = 80.0
-STRESS_COLOURS: Final = {1: "#0072B2", 2: "#56B4E9", 3: "#E69F00", 4: "#D55E00"}
-"""Okabe & Ito; the line is wider, too, the harder the street is."""
+STRESS_COLOURS: Final = {1: "#2a8a8f", 2: "#8aa83a", 3: "#e08a00", 4: "#b3261e"}
+"""As on the maps; the line is wider, too, the harder the street is, so that it tells in grey."""
 GROUND_COLOURS: Final = {"water": "#cfe3f1", "green": "#dcecd3", "building": "#e6e3df"}
 SCALE_STEPS_M: Final = (20, 50, 100, 200, 500, 1000)
 

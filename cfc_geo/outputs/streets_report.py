@@ -17,6 +17,7 @@ from cfc_geo.outputs.folder import check_named_folder, renewed
 from cfc_geo.outputs.geopackage import walk_layers, write_layers
 from cfc_geo.outputs.link_scenario import barrier, write_link_scenarios
 from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, file_record, versions
+from cfc_geo.outputs.streets_map import draw_streets
 from cfc_geo.outputs.tables import figure, text, walk_tables, write_csv
 from cfc_geo.plan import Plan
 from cfc_geo.questions.corridors import Corridors
@@ -47,6 +48,7 @@ def write_streets(
         for name, sheet in sheets.items():
             (new / name).write_bytes(sheet)
         write_link_scenarios(found.links, plan, new, lang, later=folder)
+        (new / "map.html").write_text(draw_streets(plan, study, found, lang), encoding="utf-8", newline="\n")
         page = summary(plan, found, findings, lang)
         (new / "summary.md").write_text("\n".join(page) + "\n", encoding="utf-8", newline="\n")
         record = {
