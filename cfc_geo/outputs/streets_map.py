@@ -114,11 +114,21 @@ def _corridor(row: dict[str, Any], at: list[Any], lang: str) -> dict[str, Any]:
     told = []
     for name in CORRIDOR_COLUMNS:
         column = catalog.column(name)
-        value = text(row[name]) if column.unit in ("", "own") else figure(row[name], column.unit)
+        value = _told(row[name], column.unit)
         if name not in NOT_TOLD and value != "":
             told.append([getattr(column, lang), value, getattr(column, f"help_{lang}")])
     return {"id": row["corridor_id"], "name": text(row["name"]), "metres": f"{row['length_m']:,.0f} m", "at": at,
             "stress": int(row["stress_worst"]), "told": told}  # fmt: skip
+
+
+def _told(value: Any, unit: str) -> str:
+    """A value with its unit, "" where there is none."""
+    if unit in ("", "own"):
+        return text(value)
+    if unit == "share":
+        return "" if pd.isna(value) else f"{value:.0%}"
+    shown = figure(value, unit)
+    return f"{shown} {unit}" if shown and unit == "m" else shown
 
 
 def _link_told(row: dict[str, Any], words: dict[str, str]) -> str:

@@ -43,13 +43,15 @@
     : { paddingTopLeft: [370, 30], paddingBottomRight: [40, 50] });
   fit(data.bounds);
   L.control.scale({ imperial: false, position: narrow() ? "topleft" : "bottomright" }).addTo(map);
+  // below the flows, which lie on the map's own pane: the ground, and on it what lights up a corridor
+  [["ground", 300], ["under", 350]].forEach(([name, z]) => { map.createPane(name).style.zIndex = z; });
   const closed = (ring) => ring.length > 3 && String(ring[0]) === String(ring[ring.length - 1]);
   const areas = (rings, colour) => rings.filter(closed).forEach((ring) =>
-    L.polygon(ring, { ...still, stroke: false, fillColor: colour, fillOpacity: 0.85 }).addTo(map));
+    L.polygon(ring, { ...still, pane: "ground", stroke: false, fillColor: colour, fillOpacity: 0.85 }).addTo(map));
   areas(data.ground.green, "#cfe0c3");
   areas(data.ground.water, "#bcd9e6");
-  L.polyline(data.ground.water.filter((ring) => !closed(ring)), { ...still, color: "#9cc3d5", weight: 2 }).addTo(map);
-  L.polyline(data.streets, { ...still, color: "#d8d3c9", weight: 1 }).addTo(map);
+  L.polyline(data.ground.water.filter((ring) => !closed(ring)), { ...still, pane: "ground", color: "#9cc3d5", weight: 2 }).addTo(map);
+  L.polyline(data.streets, { ...still, pane: "ground", color: "#d8d3c9", weight: 1 }).addTo(map);
   const lit = L.layerGroup().addTo(map);
   data.flows.forEach((flow) => L.polyline(flow.at, { ...still, color: colours[flow.stress], weight: widths[flow.wide], opacity: 0.9 }).addTo(map));
   data.places.forEach((place) => {
@@ -77,17 +79,18 @@
     figures.replaceChildren();
     $("corridors").querySelectorAll("button").forEach((one, turn) => one.setAttribute("aria-pressed", String(turn === chosen)));
     if (!corridor) { fit(data.bounds); return; }
-    L.polyline(corridor.at, { ...still, color: "#0b5d7a", weight: 20, opacity: 0.35 }).addTo(lit);
+    L.polyline(corridor.at, { ...still, pane: "under", color: "#0b5d7a", weight: 22, opacity: 0.45 }).addTo(lit);
     corridor.told.forEach(([name, value, help]) => {
       const term = make("dt", name);
       term.title = help;
       figures.append(term, make("dd", value));
     });
     fit(L.latLngBounds(corridor.at.flat()).pad(0.3));
+    $("figures").scrollIntoView({ block: "nearest" });
   }
 
   data.corridors.forEach((corridor, number) => {
-    L.polyline(corridor.at, { color: "#0b5d7a", weight: 14, opacity: 0.25 }).on("click", () => choose(number)).addTo(map);
+    L.polyline(corridor.at, { ...still, pane: "under", color: "#0b5d7a", weight: 16, opacity: 0.25 }).addTo(map);
     const longest = corridor.at.reduce((one, other) => (other.length > one.length ? other : one));
     L.marker(longest[Math.floor(longest.length / 2)], { keyboard: false, icon: L.divIcon({ className: "tag s" + corridor.stress, iconSize: [26, 18], html: make("span", corridor.id) }) })
       .bindTooltip(make("span", corridor.name || words.nameless)).on("click", () => choose(number)).addTo(map);
