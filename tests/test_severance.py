@@ -115,6 +115,20 @@ def test_no_link_where_nothing_parts_or_nothing_is_saved() -> None:
     assert links_of(built).table.empty, "through houses"
 
 
+def test_a_splinter_of_the_data_is_no_far_bank_but_a_large_piece_is() -> None:
+    study = town()
+    bridge = study.streets.index[-1]
+    apart = replace(study, streets=study.streets.drop(index=bridge).reset_index(drop=True))
+    link = links_of(apart, count=1).table.iloc[0]
+    assert np.isnan(link["walk_now_m"]) and link["child_m_saved"] > 0, "two banks without any bridge"
+    lines = [*study.streets.geometry, LineString([(1010, -100), (1010, -60)])]
+    streets, nodes = street_table(lines)
+    streets = streets.assign(bridge=False, tunnel=False, steps=False, highway="footway")
+    splinter = replace(town(gap=False), streets=streets.drop(index=bridge).reset_index(drop=True), nodes=nodes)
+    ends = {tuple(end) for line in links_of(splinter, count=9).table.geometry for end in line.coords}
+    assert ends and not any(y < 0 for _, y in ends)
+
+
 @pytest.mark.parametrize("theme", ["water", "rail", "road"])
 def test_what_parts_is_named(theme: str) -> None:
     assert links_of(town(theme=theme), count=1).table["barrier"].tolist() == [theme]

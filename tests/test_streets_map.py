@@ -1,4 +1,4 @@
-"""The map of `cfc-geo streets` in a browser: offline, without a fault, hostile names as text, figures of every corridor."""
+"""The map of `cfc-geo streets` in a browser: offline, without a fault, hostile names as text, figures of corridors."""
 
 import shutil
 from collections.abc import Iterator

@@ -34,6 +34,9 @@ ROAD_M: Final = 100.0
 """A link over a road is no longer: a longer one leads through the blocks beside it, and the road is not what parts."""
 DOOR_M: Final = 1.0
 """A link crosses a barrier between its ends, so far from them."""
+LEAST_PART: Final = 0.05
+"""Pieces of the streets that are joined to no other and hold less than this share of all are gaps in the data, as a
+rule: no link to them is proposed. What is larger may be the other bank."""
 LIVE_NEAR_M: Final = 500.0
 """Children who live so near a link's end are those by whom links are put in an order to be measured."""
 STILL_WORTH: Final = 0.5
@@ -192,11 +195,15 @@ def _apart(
     points = shapely.points(network.node_xy)
     tree = shapely.STRtree(points)
     near = np.unique(shapely.STRtree(barriers.geometry.to_numpy()).query(points, "dwithin", distance=longest_m)[0])
+    large = network.component_m >= LEAST_PART * network.component_m.sum()
+    joined = large[network.component] & (network.component >= 0)
+    near = near[joined[near]]
     found = [np.zeros((0, 2), dtype=np.int64)]
     for start in range(0, len(near), NODES_AT_ONCE):
         here, there = tree.query(points[near[start : start + NODES_AT_ONCE]], "dwithin", distance=longest_m)
         here = near[start + here]
-        here, there = here[here < there], there[here < there]
+        once = (here < there) & joined[there]
+        here, there = here[once], there[once]
         metres = shapely.distance(points[here], points[there])
         saved = (np.abs(now.nodes[here] - now.nodes[there]) - metres[:, None]).max(axis=1)
         kept = (saved >= least_saved_m) & (metres > 2 * DOOR_M)
