@@ -80,7 +80,7 @@ def summary(plan: Plan, found: ChildStreets, findings: list[Finding], lang: str)
     lines += ["", f"## {say('ranked')}", ""]
     lines += [f"{row.rank}. {_place_line(row, lang)}" for row in exposed.itertuples()] or [say("nothing")]
     lines += ["", f"## {say('alone')}", ""]
-    everybody = found.alone[found.alone["unit_id"] == ALL_UNITS]
+    everybody = found.alone[(found.alone["unit_id"] == ALL_UNITS) & found.alone["within_share"].notna()]
     lines += [f"- {_alone_line(row, lang)}" for row in everybody.itertuples()]
     lines += ["", f"## {say('schools')}", "", say("gates", count=len(found.schools), **counts)]
     lines += ["", f"## {say('rests')}", "", f"- {_evidence_line(found, lang)}"]
