@@ -247,12 +247,8 @@ def _streets_table(ranked: gpd.GeoDataFrame, stress: pd.DataFrame, study: Study)
 def _crossings_table(ranked: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     table = ranked[ranked["element"] == "crossing"].reset_index(drop=True)
     places = table.geometry.to_crs("EPSG:4326")
-    table = table.assign(lon=_degrees(places.x), lat=_degrees(places.y))
+    table = table.assign(lon=places.x.round(9).to_numpy(), lat=places.y.round(9).to_numpy())
     return table[[*CROSSING_WALK_COLUMNS, "geometry"]]
-
-
-def _degrees(values: pd.Series) -> list[str]:
-    return [f"{value:.9f}" for value in values]
 
 
 def _schools(study: Study, ground: Ground, stress: pd.DataFrame, ranked: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

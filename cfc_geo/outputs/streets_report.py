@@ -103,7 +103,7 @@ def summary(plan: Plan, found: ChildStreets, findings: list[Finding], lang: str)
     if links := _link_lines(found, lang):
         lines += ["", f"## {catalog.word('corridors.links', lang)}", "", *(f"- {line}" for line in links)]
     lines += ["", f"## {say('alone')}", ""]
-    everybody = found.alone[found.alone["unit_id"] == ALL_UNITS]
+    everybody = found.alone[(found.alone["unit_id"] == ALL_UNITS) & found.alone["within_share"].notna()]
     lines += [f"- {_alone_line(row, lang)}" for row in everybody.itertuples()]
     lines += ["", f"## {say('schools')}", "", say("gates", count=len(found.schools), **counts)]
     lines += ["", f"## {say('rests')}", "", f"- {_evidence_line(found, lang)}"]

@@ -7,6 +7,7 @@ never 0.
 
 import io
 import math
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     r"""UTF-8 with BOM, `\n` line ends, rows as they come. Raises `OSError`."""
     units = [catalog.column(name).unit for name in table.columns]
     columns = [
-        [_quoted(guarded(text(value))) if unit in ("", "own") else figure(value, unit) for value in table[name]]
+        [_plain(value) if unit in ("", "own") else figure(value, unit) for value in table[name]]
         for name, unit in zip(table.columns, units, strict=True)
     ]
     rows = [",".join(map(str, table.columns)), *map(",".join, zip(*columns, strict=True))]
@@ -100,6 +101,11 @@ def text(value: Any) -> str:
 def guarded(value: str) -> str:
     """`value`, with an apostrophe in front if a spreadsheet could take it for a formula."""
     return "'" + value if value.startswith(FORMULA_STARTS) else value
+
+
+def _plain(value: Any) -> str:
+    """A text, guarded; a number as it is: a longitude in the west is no formula."""
+    return text(value) if isinstance(value, Real) else _quoted(guarded(text(value)))
 
 
 def _quoted(value: str) -> str:
