@@ -30,6 +30,8 @@ from cfc_geo.options import (
     route_ask_of,
     route_options,
     site_options,
+    streets_asked,
+    streets_options,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from cfc_geo.siting import Siting
 
 COMMAND = "cfc-geo"
-VERBS = ("run", "compare", "site", "route", "check", "datum", "new", "fetch")
+VERBS = ("run", "compare", "site", "route", "streets", "check", "datum", "new", "fetch")
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -96,6 +98,7 @@ def build_command(lang: str) -> click.Group:
         ("check", [plan, out, allow], check),
         ("site", [plan, *site_options(say), out, allow], site),
         ("route", [plan, *route_options(say), out, allow], route),
+        ("streets", [plan, *streets_options(say), out, allow], streets),
         ("datum", [*datum_params(say), allow], datum),
         ("new", [folder], new),
         ("fetch", [folder, *fetch_options(say)], fetch),
@@ -235,6 +238,31 @@ def route(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: An
         stages.announce("write")
         folder = write_routes(routing, out, lang)
     _print_routing(routing, folder, time.perf_counter() - start, lang)
+    return 0
+
+
+def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
+    """Follow the children's walks: flows, what to mend first, school gates, who gets there alone."""
+    from cfc_geo.outputs.streets_report import check_streets_folder, headline, sheets_of, write_streets
+    from cfc_geo.plan import load_plan
+    from cfc_geo.run import find_streets
+
+    loaded = load_plan(plan, allow)
+    asked = streets_asked(given, loaded.streets_for_children, lang)
+    check_streets_folder(plan, out)
+    start, stages = time.perf_counter(), _Stages(lang)
+    with stages, _uncollected():
+        study, found, findings = find_streets(loaded, asked, stages.announce)
+        stages.announce("write")
+        sheets, lacking = sheets_of(found, study, lang)
+        findings += lacking
+        folder = write_streets(loaded, asked, study, found, findings, out, sheets, lang)
+    _print_findings([finding for finding in findings if finding.severity == "warning"], lang)
+    seconds = f"{time.perf_counter() - start:.1f}"
+    print(catalog.word("streets.done", lang, plan=loaded.file, folder=folder, seconds=seconds))
+    for line in headline(found, lang):
+        print(f"  {line}")
+    print(catalog.word("streets.open", lang, file=folder / "summary.md"))
     return 0
 
 

@@ -11,6 +11,7 @@ import click
 from cfc_geo import catalog
 
 if TYPE_CHECKING:
+    from cfc_geo.blocks import StreetsForChildren
     from cfc_geo.routing import RouteAsk
     from cfc_geo.siting import Ask
 
@@ -154,6 +155,38 @@ def route_ask_of(given: dict[str, Any], lang: str) -> "RouteAsk":
         raise click.UsageError(catalog.word("cli.route.empty", lang))
     place = PLACE.fullmatch(given["start"])
     return RouteAsk(**given, place=None if place is None else (float(place[1]), float(place[2])))
+
+
+def streets_options(say: Callable[[str], str]) -> list[click.Parameter]:
+    """Options of `cfc-geo streets`; what is not given is as the plan has it."""
+
+    def option(name: str, metavar: str | None, type: Any = str, **more: Any) -> click.Option:
+        return click.Option([f"--{name}"], type=type, metavar=metavar, help=say(f"streets.{name}.help"), **more)
+
+    return [
+        option("kind", "KIND", multiple=True),
+        option("profile", None, click.Choice(list(catalog.profiles()))),
+        option("assign", None, click.Choice(("nearest", "room", "gravity"))),
+        option("detour", "X", click.FloatRange(1, 3)),
+        option("measure", "N", click.IntRange(0, 200)),
+    ]
+
+
+def streets_asked(given: dict[str, Any], of_plan: "StreetsForChildren | None", lang: str) -> "StreetsForChildren":
+    """The plan's `[streets_for_children]` with what the command line says instead. Raises `click.UsageError`."""
+    from cfc_geo.blocks import StreetsForChildren
+
+    if given["detour"] is not None and not isfinite(given["detour"]):
+        raise click.UsageError(catalog.word("cli.streets.bad_number", lang, name="--detour", low=1, high=3))
+    for kind in given["kind"]:
+        if kind not in catalog.kinds():
+            raise click.UsageError(
+                catalog.word("cli.streets.no_such_kind", lang, name=kind, kinds=", ".join(catalog.kinds()))
+            )
+    stated = {} if of_plan is None else of_plan.model_dump(exclude_unset=True)
+    said = {name: value for name, value in given.items() if value is not None and name != "kind"}
+    kinds = {"kinds": list(given["kind"])} if given["kind"] else {}
+    return StreetsForChildren(**(stated | said | kinds))
 
 
 OBJECTIVES = ("cover", "cover-capacitated", "p-median", "p-center", "set-cover", "equity")

@@ -25,6 +25,7 @@ ORDER = [
     "inputs",
     "network",
     "questions",
+    "streets",
     "run",
     "siting",
     "routing",

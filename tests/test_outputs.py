@@ -378,7 +378,7 @@ def test_every_column_of_the_vocabulary_and_every_kind_and_band_has_its_words() 
 
 def test_the_geopackage_has_the_figures_of_the_tables(written: Path, result: Result) -> None:
     path = written / "result.gpkg"
-    assert list(pyogrio.list_layers(path)[:, 0]) == ["units", "cells", "facilities", "streets"]
+    assert list(pyogrio.list_layers(path)[:, 0]) == ["units", "cells", "facilities", "streets", "ground"]
     for layer, table in geopackage.layers(result).items():
         back = gpd.read_file(path, layer=layer)
         assert back.crs == result.study.crs and list(back.columns) == list(table.columns)
@@ -515,3 +515,9 @@ def test_the_resolved_plan_loads_beside_the_original_and_is_the_same_plan(tmp_pa
     assert again.path(again.population.file or "").resolve() == (tmp_path / "base" / "cells.csv").resolve()
     first_lines = (child.parent / "again.toml").read_text(encoding="utf-8").splitlines()[:2]
     assert all(line.startswith("#") and "child.toml" in line for line in first_lines)
+
+
+def test_numbers_that_bring_their_own_unit_are_no_formulas(tmp_path: Path) -> None:
+    write_csv(pd.DataFrame({"lon": [-51.2, 117.25], "speed_kmh": [np.nan, 30.0]}), tmp_path / "places.csv")
+    rows = list(csv.reader(io.StringIO((tmp_path / "places.csv").read_text(encoding="utf-8-sig"))))
+    assert rows[1:] == [["-51.2", ""], ["117.25", "30.0"]]

@@ -79,6 +79,15 @@ def sides_governed_by(streets: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray
     return governs, np.array(CERTAINTIES, dtype=object)[np.column_stack([one.evidence for one in judged])]
 
 
+def remedied_streets(streets: gpd.GeoDataFrame) -> dict[str, np.ndarray]:
+    """Remedy → street × (stress, stress_left, stress_right) with it: single changes, then two at once. Streets without
+    cars keep theirs."""
+    return {
+        name: np.column_stack([judged.level for judged in _judge(better)])
+        for name, better in _remedied(traits_of(streets)).items()
+    }
+
+
 def crossing_stress(
     kind: np.ndarray, island: np.ndarray, speed_kmh: np.ndarray, lanes: np.ndarray, volume: np.ndarray
 ) -> np.ndarray:
@@ -117,15 +126,27 @@ def crossing_remedies(
     kind: np.ndarray, island: np.ndarray, speed_kmh: np.ndarray, lanes: np.ndarray, volume: np.ndarray
 ) -> np.ndarray:
     """Which single changes (30_kmh, island, signal) bring each crossing to the limit, joined by ";"."""
-    limit = catalog.stress_rules()["limit"]
     now = crossing_stress(kind, island, speed_kmh, lanes, volume)
-    slower = np.minimum(speed_kmh, catalog.stress_rules()["segment"]["remedy_kmh"])
     then = {
-        "30_kmh": crossing_stress(kind, island, slower, lanes, volume),
-        "island": crossing_stress(kind, np.ones(len(kind), dtype=bool), speed_kmh, lanes, volume),
-        "signal": crossing_stress(np.full(len(kind), "signal", dtype=object), island, speed_kmh, lanes, volume),
+        name: crossing_stress(*facts)
+        for name, facts in remedied_crossings(kind, island, speed_kmh, lanes, volume).items()
+        if "+" not in name
     }
-    return _enough(now, then, limit)
+    return _enough(now, then, catalog.stress_rules()["limit"])
+
+
+def remedied_crossings(
+    kind: np.ndarray, island: np.ndarray, speed_kmh: np.ndarray, lanes: np.ndarray, volume: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Remedy → the facts of the crossings with it, for `crossing_stress`: single changes, then two at once."""
+    slower = np.minimum(speed_kmh, catalog.stress_rules()["segment"]["remedy_kmh"])
+    signal = np.full(len(kind), "signal", dtype=object)
+    return {
+        "30_kmh": (kind, island, slower, lanes, volume),
+        "island": (kind, np.ones(len(kind), dtype=bool), speed_kmh, lanes, volume),
+        "signal": (signal, island, speed_kmh, lanes, volume),
+        "30_kmh+signal": (signal, island, slower, lanes, volume),
+    }
 
 
 def crossing_kind(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -243,14 +264,23 @@ def _banded(values: np.ndarray, bands: list[list[float]]) -> np.ndarray:
 
 
 def _segment_remedies(traits: Traits, now: np.ndarray) -> np.ndarray:
+    then = {name: _judge(better)[0].level for name, better in _remedied(traits).items() if "+" not in name}
+    return _enough(now, then, catalog.stress_rules()["limit"])
+
+
+def _remedied(traits: Traits) -> dict[str, Traits]:
+    """Remedy → the streets with it: single changes, then two at once."""
     rules = catalog.stress_rules()
-    yes = np.ones(len(now), dtype=bool)
+    yes = np.ones(len(traits.cars), dtype=bool)
     wide = np.maximum(traits.width_m, rules["segment"]["remedy_width_m"])
-    slower = replace(traits, speed_kmh=np.minimum(traits.speed_kmh, rules["segment"]["remedy_kmh"]))
+    slow = np.minimum(traits.speed_kmh, rules["segment"]["remedy_kmh"])
     clear = np.where(traits.parking == "footway", "lane", traits.parking)
     paved = replace(traits, left=yes, right=yes, width_m=wide, parking=clear)
-    then = {"30_kmh": _judge(slower)[0].level, "footway": _judge(paved)[0].level}
-    return _enough(now, then, rules["limit"])
+    return {
+        "30_kmh": replace(traits, speed_kmh=slow),
+        "footway": paved,
+        "30_kmh+footway": replace(paved, speed_kmh=slow),
+    }
 
 
 def _enough(now: np.ndarray, then: Mapping[str, np.ndarray], limit: int) -> np.ndarray:
