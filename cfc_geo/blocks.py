@@ -28,6 +28,12 @@ def _known_kind(kind: str) -> str:
     return kind
 
 
+def _known_profile(name: str) -> str:
+    if name not in catalog.profiles():
+        raise fault("unknown_profile", name=name, profiles=list(catalog.profiles()))
+    return name
+
+
 def _known_norm_set(name: str) -> str:
     if name not in catalog.norm_sets():
         raise fault("norms_unknown_set", sets=catalog.norm_sets())
@@ -316,6 +322,10 @@ class StreetColumns(PlanModel):
     maxspeed: Text | None = None
     lanes: Text | None = None
     sidewalk: Text | None = None
+    sidewalk_width: Text | None = Field(None, description="width of the footway in metres")
+    segregated: Text | None = Field(None, description="whether walkers and cyclists are kept apart: yes, no")
+    parking: Text | None = Field(None, description="where cars park: footway, lane, no")
+    incline: Text | None = Field(None, description="up or down, or a percentage, as drawn")
     bridge: Text | None = None
     tunnel: Text | None = None
     level: Text | None = Field(None, description="vertical layer; ends on different levels are not joined")
@@ -326,6 +336,13 @@ class Streets(FileSource):
 
     file: Text
     columns: StreetColumns = StreetColumns()
+
+
+class Terrain(FileSource):
+    """Heights of the ground: a GeoTIFF with one band, metres."""
+
+    file: Text
+    spacing_m: float = Field(25, ge=5, le=100, description="heights are taken along streets about so far apart, metres")
 
 
 class NormOverride(PlanModel):
@@ -403,6 +420,60 @@ class Access(PlanModel):
         if self.participation and not self.why:
             raise fault("access_why")
         return self
+
+
+ProfileId = Annotated[
+    str,
+    AfterValidator(_known_profile),
+    Field(json_schema_extra=lambda schema: schema.update(enum=list(catalog.profiles()))),
+]
+
+
+class Districts(FileSource):
+    """School districts: polygons (学区), or a table of units, with the school of each."""
+
+    file: Text
+    school: Text = Field(description="column with the facility's id, or a name that no other facility has")
+    unit: Text | None = Field(
+        None, description="column with the id or name of a unit, for tables; without it the file holds polygons"
+    )
+
+
+class StreetsForChildren(PlanModel):
+    """Where children walk to facilities, and which streets and crossings to mend first."""
+
+    kinds: list[KindId] = Field(["primary_school"], min_length=1, description="kinds that children walk to")
+    profile: ProfileId | None = Field(
+        None, description="who walks (catalog/profiles.toml); default: by the age of each kind's children"
+    )
+    assign: Literal["nearest", "room", "gravity"] = Field(
+        "nearest",
+        description="kinds with places: nearest; room: nearest pairs first as long as there are places; gravity: by "
+        "places and nearness. Other kinds are visited by nearness (decay of [access])",
+    )
+    districts: Districts | None = Field(
+        None,
+        description="which facilities each home is given, of several the nearest; for the kinds of the facilities that "
+        "the file names, instead of `assign`",
+    )
+    farthest_m: float = Field(
+        2_000, ge=100, le=10_000, description="who has farther to a kind with places does not walk; an assumption"
+    )
+    detour: float = Field(
+        1.25, ge=1, le=3, description="how many times as long as the shortest walk an easier one may be; an assumption"
+    )
+    measure: int = Field(
+        20, ge=0, le=200, description="for how many places to measure what mending each one would bring"
+    )
+    corridors: int = Field(5, ge=0, le=50, description="how many corridors to propose for mending whole")
+    corridor_m: float = Field(400, ge=100, le=5_000, description="a corridor is at least so long")
+    corridor_most_m: float = Field(
+        1_500, ge=100, le=10_000, description="a corridor is at most so long; never less than corridor_m"
+    )
+    corridors_total_m: float | None = Field(None, gt=0, le=1_000_000, description="all corridors together, at most")
+    new_links: int = Field(
+        3, ge=0, le=20, description="how many new links over water, railways and big roads to propose"
+    )
 
 
 class Map(PlanModel):

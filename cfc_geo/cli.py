@@ -17,12 +17,24 @@ import click
 
 from cfc_geo import catalog
 from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
-from cfc_geo.options import ask_of, box, check_fetch_usage, datum_params, fetch_options, site_options
+from cfc_geo.options import (
+    ask_of,
+    box,
+    check_fetch_usage,
+    datum_params,
+    fetch_options,
+    route_ask_of,
+    route_options,
+    site_options,
+    streets_asked,
+    streets_options,
+)
 from cfc_geo.spoken import COMMAND, Group, Verb, language, say_utf8, usage_text
 
 if TYPE_CHECKING:
     from cfc_geo.model import Comparison, Result
     from cfc_geo.plan import Plan
+    from cfc_geo.routing import Routing
     from cfc_geo.siting.find import Siting
 
 FAULT, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -75,6 +87,8 @@ def build_command(lang: str) -> click.Group:
         "run": (run, [plans, out, allow]),
         "compare": (compare, [results, out, allow]),
         "site": (site, [plan, *site_options(say), out, allow]),
+        "route": (route, [plan, *route_options(say), out, allow]),
+        "streets": (streets, [plan, *streets_options(say), out, allow]),
         "check": (check, [plan, out, allow]),
         "datum": (datum, [*datum_params(say), allow]),
         "new": (new, [folder]),
@@ -201,6 +215,49 @@ def site(plan: Path, out: Path, allow: tuple[Path, ...], write: Path | None, lan
             write_scenario(siting, write, lang)
     _print_findings([finding for finding in siting.findings if finding.severity == "warning"], lang)
     _print_siting(siting, folder, write, time.perf_counter() - start, lang)
+    return 0
+
+
+def route(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
+    """Find the walks from here to there that nothing beats in both length and stress."""
+    from cfc_geo.outputs.route_report import route_folder, write_routes
+    from cfc_geo.plan import load_plan
+    from cfc_geo.routing import find_routes
+
+    ask = route_ask_of(given, lang)
+    loaded = load_plan(plan, allow)
+    route_folder(loaded, ask, out)
+    start, stages = time.perf_counter(), _Stages(lang)
+    with stages, _uncollected():
+        routing = find_routes(loaded, ask, stages.announce)
+        stages.announce("write")
+        folder = write_routes(routing, out, lang)
+    _print_routing(routing, folder, time.perf_counter() - start, lang)
+    return 0
+
+
+def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
+    """Follow the children's walks: flows, what to mend first, school gates, who gets there alone."""
+    from cfc_geo.outputs.streets_report import check_streets_folder, headline, sheets_of, write_streets
+    from cfc_geo.plan import load_plan
+    from cfc_geo.run import find_streets
+
+    loaded = load_plan(plan, allow)
+    asked = streets_asked(given, loaded.streets_for_children, lang)
+    check_streets_folder(plan, out)
+    start, stages = time.perf_counter(), _Stages(lang)
+    with stages, _uncollected():
+        study, found, findings = find_streets(loaded, asked, stages.announce)
+        stages.announce("write")
+        sheets, lacking = sheets_of(found, study, lang)
+        findings += lacking
+        folder = write_streets(loaded, asked, study, found, findings, out, sheets, lang)
+    _print_findings([finding for finding in findings if finding.severity == "warning"], lang)
+    seconds = f"{time.perf_counter() - start:.1f}"
+    print(catalog.word("streets.done", lang, plan=loaded.file, folder=folder, seconds=seconds))
+    for line in headline(found, lang):
+        print(f"  {line}")
+    print(catalog.word("streets.open", lang, file=folder / "summary.md"))
     return 0
 
 
@@ -350,6 +407,16 @@ def _print_siting(siting: "Siting", folder: Path, scenario: Path | None, seconds
     print(catalog.word("site.said.open", lang, file=folder / "summary.md"))
     if scenario is not None:
         print(catalog.word("site.said.written", lang, file=scenario, allow=run_option(siting, scenario)))
+
+
+def _print_routing(routing: "Routing", folder: Path, seconds: float, lang: str) -> None:
+    from cfc_geo.outputs.route_words import headline
+
+    print(catalog.word("route.done", lang, plan=routing.plan.file, folder=folder, seconds=f"{seconds:.1f}"))
+    print("\n".join(headline(routing, lang)))
+    print(catalog.word("route.open", lang, map=folder / "map.html"))
+    if count := sum(finding.severity == "warning" for finding in routing.study.findings):
+        print(catalog.word("route.warnings", lang, count=count))
 
 
 class _Stages:

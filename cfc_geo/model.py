@@ -40,6 +40,17 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Terrain:
+    """Heights of the ground on a grid, metres, NaN unknown: `heights` row by row from the north, `corner` (west, north)
+    and `cell` (width, height). Along streets they are taken about every `spacing_m`."""
+
+    heights: np.ndarray
+    corner: tuple[float, float]
+    cell: tuple[float, float]
+    spacing_m: float
+
+
+@dataclass(frozen=True, eq=False)
 class Study:
     """One place, checked, in one projected CRS (metres). Tables are those of `cfc_geo.tables`.
 
@@ -60,6 +71,7 @@ class Study:
     unknown_bands  bands of which no file says how many children there are: 0 in `origins`, and in no result
     unknown_units  units of the lowest level of which nobody knows the children
     merged      facility_id of a record that was merged away → the facility it became part of
+    terrain     heights of the ground; None: the plan gives none
     changes     what the edits of a scenario have changed in the tables above, in the order of the plan
     """
 
@@ -82,6 +94,7 @@ class Study:
     unknown_bands: frozenset[str] = frozenset()
     unknown_units: frozenset[str] = frozenset()
     changes: tuple[Change, ...] = ()
+    terrain: Terrain | None = None
 
 
 class Links(NamedTuple):
@@ -272,6 +285,36 @@ class Coverage:
 
 
 @dataclass(frozen=True, eq=False)
+class ChildStreets:
+    """Where children walk, and what of it is too hard for them; places in the study's CRS.
+
+    ranked    streets and crossings on which children walk, most exposure first (`tables.RANKED_COLUMNS`)
+    streets   every street (`tables.STREET_WALK_COLUMNS`); crossings: those walked (`tables.CROSSING_WALK_COLUMNS`)
+    schools   one row a gate: what GA/T 1215 asks, and the most children on one street near it
+    trips     one row a kind (`tables.TRIP_COLUMNS`)
+    alone     who can get there alone, by unit (`tables.ALONE_COLUMNS`)
+    evidence  how much of the network rests on what, by input
+    corridors, corridor_parts  what to mend whole (`tables.CORRIDOR_COLUMNS`, `tables.CORRIDOR_PART_COLUMNS`)
+    detours   how much farther children walk than the crow flies, by unit (`tables.DETOUR_COLUMNS`)
+    links, link_gains  new links, and what each would save (`tables.LINK_COLUMNS`, `tables.LINK_GAIN_COLUMNS`)
+    """
+
+    ranked: gpd.GeoDataFrame
+    streets: gpd.GeoDataFrame
+    crossings: gpd.GeoDataFrame
+    schools: gpd.GeoDataFrame
+    trips: pd.DataFrame
+    alone: pd.DataFrame
+    evidence: pd.DataFrame
+    corridors: gpd.GeoDataFrame
+    corridor_parts: gpd.GeoDataFrame
+    detours: pd.DataFrame
+    links: gpd.GeoDataFrame
+    link_gains: pd.DataFrame
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Result:
     """Everything an output may read.
 
@@ -285,6 +328,7 @@ class Result:
                       `<kind>_nearest_id`, `<kind>_m`, `<kind>_status`; `circle_<band>` covered|gap|unknown; and access:
                       `<kind>_number`, `<kind>_gravity`, of kinds with places `<kind>_places_per_child`,
                       `<kind>_places_per_child_zoned`, `<kind>_places_bound`; geometry
+    child_streets     where children walk; None if the plan does not ask
     findings          an error among them is a limit of the plan's `[audit]` that the result breaks
     audit             measure (`catalog/audit.toml`) → value; NaN is not known
     """
@@ -303,6 +347,7 @@ class Result:
     access_by_unit: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ACCESS_COLUMNS)))
     overflow: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(OVERFLOW_COLUMNS)))
     service_areas: gpd.GeoDataFrame = field(default_factory=gpd.GeoDataFrame)
+    child_streets: ChildStreets | None = None
 
 
 @dataclass(frozen=True)

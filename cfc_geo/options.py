@@ -11,6 +11,8 @@ import click
 from cfc_geo import catalog
 
 if TYPE_CHECKING:
+    from cfc_geo.blocks import StreetsForChildren
+    from cfc_geo.routing import RouteAsk
     from cfc_geo.siting.ask import Ask
 
 MOST_PLACES, MOST_COST = 1_000_000, 1e12
@@ -121,6 +123,73 @@ def site_options(say: Callable[[str], str]) -> list[click.Parameter]:
         option("gap", "G", click.FloatRange(0, 1), 0.0),
         option("write", "FILE.toml", file),
     ]
+
+
+PLACE = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,，]\s*([+-]?\d+(?:\.\d+)?)\s*")
+
+
+def route_options(say: Callable[[str], str]) -> list[click.Parameter]:
+    """Options of `cfc-geo route`."""
+
+    def option(name: str, metavar: str | None, type: Any = str, default: Any = None, **more: Any) -> click.Option:
+        return click.Option(
+            [f"--{name}"], type=type, default=default, metavar=metavar, help=say(f"route.{name}.help"), **more
+        )
+
+    return [
+        click.Option(["--from", "start"], required=True, metavar="ID|LON,LAT", help=say("route.from.help")),
+        click.Option(["--to", "goal"], required=True, metavar="ID|KIND", help=say("route.to.help")),
+        option("profile", None, click.Choice(list(catalog.profiles())), "child_with_adult"),
+        option("alternatives", "N", click.IntRange(1, 20), 3),
+        option("detour", "X", click.FloatRange(1, 10), 1.25),
+        option("datum", "DATUM", default="wgs84"),
+    ]
+
+
+def route_ask_of(given: dict[str, Any], lang: str) -> "RouteAsk":
+    """What `cfc-geo route` is asked. Raises `click.UsageError` for what makes no sense, whatever the plan."""
+    from cfc_geo.routing import RouteAsk
+
+    if not isfinite(given["detour"]):
+        raise click.UsageError(catalog.word("cli.route.not_finite", lang))
+    if not DATUM.fullmatch(given["datum"]):
+        raise click.UsageError(catalog.word("cli.site.datum_bad", lang))
+    if not given["start"].strip() or not given["goal"].strip():
+        raise click.UsageError(catalog.word("cli.route.empty", lang))
+    place = PLACE.fullmatch(given["start"])
+    return RouteAsk(**given, place=None if place is None else (float(place[1]), float(place[2])))
+
+
+def streets_options(say: Callable[[str], str]) -> list[click.Parameter]:
+    """Options of `cfc-geo streets`; what is not given is as the plan has it."""
+
+    def option(name: str, metavar: str | None, type: Any = str, **more: Any) -> click.Option:
+        return click.Option([f"--{name}"], type=type, metavar=metavar, help=say(f"streets.{name}.help"), **more)
+
+    return [
+        option("kind", "KIND", multiple=True),
+        option("profile", None, click.Choice(list(catalog.profiles()))),
+        option("assign", None, click.Choice(("nearest", "room", "gravity"))),
+        option("detour", "X", click.FloatRange(1, 3)),
+        option("measure", "N", click.IntRange(0, 200)),
+    ]
+
+
+def streets_asked(given: dict[str, Any], of_plan: "StreetsForChildren | None", lang: str) -> "StreetsForChildren":
+    """The plan's `[streets_for_children]` with what the command line says instead. Raises `click.UsageError`."""
+    from cfc_geo.blocks import StreetsForChildren
+
+    if given["detour"] is not None and not isfinite(given["detour"]):
+        raise click.UsageError(catalog.word("cli.streets.bad_number", lang, name="--detour", low=1, high=3))
+    for kind in given["kind"]:
+        if kind not in catalog.kinds():
+            raise click.UsageError(
+                catalog.word("cli.streets.no_such_kind", lang, name=kind, kinds=", ".join(catalog.kinds()))
+            )
+    stated = {} if of_plan is None else of_plan.model_dump(exclude_unset=True)
+    said = {name: value for name, value in given.items() if value is not None and name != "kind"}
+    kinds = {"kinds": list(given["kind"])} if given["kind"] else {}
+    return StreetsForChildren(**(stated | said | kinds))
 
 
 def ask_of(given: dict[str, Any], lang: str) -> "Ask":

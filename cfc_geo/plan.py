@@ -29,6 +29,8 @@ from cfc_geo.blocks import (
     Population,
     Siting,
     Streets,
+    StreetsForChildren,
+    Terrain,
     Text,
     Walk,
     fault,
@@ -53,6 +55,7 @@ class Plan(PlanModel):
     facilities: list[Facilities] = Field(min_length=1)
     duplicates: Duplicates | None = None
     streets: Streets
+    terrain: Terrain | None = None
     norms: Norms = Norms()
     circle: Circle = Circle()
     walk: Walk = Walk()
@@ -60,6 +63,7 @@ class Plan(PlanModel):
     audit: AuditLimits = AuditLimits()
     map: Map = Map()
     siting: Siting = Siting()
+    streets_for_children: StreetsForChildren | None = None
     edits: list[Edit] = Field([], description="what this scenario changes; those of the plan it extends hold too")
     cost: float | None = Field(None, ge=0, le=1e12, description="cost of the whole scenario; default: its edits' costs")
     cost_unit: Text = Field("万元", description="what costs are counted in")
@@ -116,6 +120,11 @@ class Plan(PlanModel):
             if block.entrances:
                 found.append(("entrances", block.entrances.file, block.entrances))
         found.append(("streets", self.streets.file, self.streets))
+        if self.terrain is not None:
+            found.append(("terrain", self.terrain.file, self.terrain))
+        if self.streets_for_children is not None and self.streets_for_children.districts is not None:
+            districts = self.streets_for_children.districts
+            found.append(("districts", districts.file, districts))
         return [(role, file, block) for role, file, block in found if file is not None]
 
     def resolved_norms(self) -> dict[str, catalog.Norm]:

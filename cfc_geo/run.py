@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
-from cfc_geo.errors import Findings, NetworkError
+from cfc_geo.blocks import StreetsForChildren
+from cfc_geo.errors import DataError, Findings, NetworkError
+from cfc_geo.inputs.districts import read_districts
 from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import horizon_m, read_study
-from cfc_geo.model import Attachment, Coverage, Crowding, Network, Places, Result, Study
+from cfc_geo.model import Attachment, ChildStreets, Coverage, Crowding, Network, Places, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
 from cfc_geo.network.graph import build_network
 from cfc_geo.network.reached import reached_streets
@@ -48,6 +50,7 @@ from cfc_geo.sharing import (
     same_homes,
     same_tables,
 )
+from cfc_geo.streets import Ground, measure_streets
 from cfc_geo.tables import (
     CROWDING_COLUMNS,
     EVIDENCE,
@@ -135,12 +138,17 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock") -> tuple[Result
         service_areas = draw_service_areas(reached, drawn, limit_m, study.backdrop)
         if shared is not None:
             service_areas = renewed_areas(shared.service_areas, service_areas, anew, tested)
+    child_streets = None
+    if plan.streets_for_children is not None:
+        with clock("streets"):
+            child_streets = _child_streets(plan, plan.streets_for_children, study, network, attachment, coverage)
     with clock("audit"):
         ground = shared.ground if shared is not None else audit_ground(study, network, attachment, horizon_m(plan))
         border_m = shared.border_m if shared is not None else metres_to_border(study, norms)
         audit = ground | audit_facilities(study, network, attachment)
         audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit, border_m)
         findings = Findings([*study.findings, *findings, *_note_norms(plan, kinds, study)])
+        findings += child_streets.findings if child_streets is not None else ()
         findings += judge_audit(plan.audit, audit, plan.file.name)
     result = Result(
         plan=plan,
@@ -157,6 +165,7 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock") -> tuple[Result
         access_by_unit=access_by_unit,
         overflow=crowding.moves,
         service_areas=service_areas,
+        child_streets=child_streets,
     )
     steps = Steps(
         plan,
@@ -182,10 +191,32 @@ def check_plan(plan: Plan) -> Findings:
     """
     study = apply_edits(read_study(plan), plan)
     network, attachment, findings = join_network(plan, study)
+    if plan.streets_for_children is not None:
+        _districts(plan, plan.streets_for_children, study)
     kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
     audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
     judged = judge_audit(plan.audit, audit, plan.file.name)
     return Findings([*study.findings, *findings, *_note_norms(plan, kinds, study), *judged])
+
+
+def find_streets(
+    plan: Plan, asked: StreetsForChildren, progress: Progress = lambda stage: None
+) -> tuple[Study, ChildStreets, Findings]:
+    """Where the children of `plan` walk, its edits done: what `run_plan` finds for the same question, and nothing else;
+    with everything that a planner should know. Raises as `run_plan` does."""
+    clock = Clock(progress)
+    with clock("read"):
+        study = apply_edits(read_study(plan), plan)
+    with clock("network"):
+        network, attachment, findings = join_network(plan, study)
+    with clock("nearest"):
+        norms = plan.resolved_norms()
+        kinds = kinds_in_question(study, norms, plan.resolved_baskets())
+        nearest = nearest_costs(network, attachment, study.facilities, kinds=kinds, horizon_m=horizon_m(plan))
+        coverage = measure_coverage(nearest, study, norms)
+    with clock("streets"):
+        found = _child_streets(plan, asked, study, network, attachment, coverage)
+    return study, found, Findings([*study.findings, *findings, *found.findings])
 
 
 def join_network(plan: Plan, study: Study, first: Steps | None = None) -> tuple[Network, Attachment, Findings]:
@@ -265,6 +296,38 @@ def _note_norms(plan: Plan, kinds: list[str], study: Study) -> Findings:
 
 
 # -------------------------------------------------------------------------------------------------------- result tables
+
+
+def _districts(plan: Plan, asked: StreetsForChildren, study: Study) -> pd.DataFrame | None:
+    """The school districts, if the plan has any. Raises `DataError` with what is wrong with them."""
+    if asked.districts is None:
+        return None
+    findings = Findings()
+    found = read_districts(asked.districts, plan.path(asked.districts.file), study, findings)
+    findings.raise_errors(DataError)
+    return found
+
+
+def _child_streets(
+    plan: Plan,
+    asked: StreetsForChildren,
+    study: Study,
+    network: Network,
+    attachment: Attachment,
+    coverage: Coverage,
+) -> ChildStreets:
+    ground = Ground(
+        study=study,
+        network=network,
+        attachment=attachment,
+        coverage=coverage,
+        norms=plan.resolved_norms(),
+        access=plan.access,
+        snap_limit_m=plan.walk.snap_limit_m,
+        plan_file=plan.file.name,
+        districts=_districts(plan, asked, study),
+    )
+    return measure_streets(asked, ground)
 
 
 def _facilities_table(

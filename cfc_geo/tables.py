@@ -36,6 +36,7 @@ ENTRANCE_COLUMNS = ("facility_id", "evidence")
 STREET_COLUMNS = (
     "street_id", "from_node", "to_node", "length_m", "forward", "backward",
     "highway", "name", "maxspeed", "lanes", "sidewalk", "crossing", "bridge", "tunnel", "steps",
+    "oneway", "sidewalk_width", "segregated", "parking", "incline",
 )  # fmt: skip
 STREET_EDITS = ("added", "closed", "whole", "whole_m")
 """What edits write beside `STREET_COLUMNS`, where there are any: a link that was drawn; a street that may not be walked
@@ -132,6 +133,65 @@ SUMMARY_COLUMNS = (
     "after", "rank", "gaining_any", "losing_any", "gaining_and_losing", "unknown_any", "newly_crowded",
     "relieved", "cost_extra", "cost_is", "cost_unit", "cost_per_child", "worst_unit_id", "worst_unit_name",
     "worst_share_before", "worst_share_after", "worst_share_change",
+)  # fmt: skip
+
+ROUTE_COLUMNS = (
+    "walk", "walk_role", "facility_id", "length_m", "detour", "minutes", "minutes_access", "minutes_walking",
+    "minutes_climbing", "minutes_waiting", "worst_stress", "hard_m", "crossings", "hazards", "borne",
+)  # fmt: skip
+"""One row a walk from the least stress to the shortest."""
+ROUTE_PART_COLUMNS = (
+    "walk", "part", "element", "street_id", "name", "highway", "at_m", "length_m", "minutes_walking",
+    "minutes_climbing", "minutes_waiting", "stress", "governed_by", "stress_evidence", "crossing_type", "island",
+    "speed_kmh", "lanes_count", "at_name", "borne", "hazard", "remedies",
+)  # fmt: skip
+HAZARD_COLUMNS = tuple(
+    name for name in ROUTE_PART_COLUMNS if name not in ("part", "hazard") and not name.startswith("minutes")
+)
+RANKED_COLUMNS = (
+    "rank", "element", "street_id", "node_id", "name", "highway", "length_m", "crossing_type", "stress", "governed_by",
+    "evidence", "children", "children_shortest", "exposure", "remedies", "children_gaining", "unit_id",
+)  # fmt: skip
+"""Streets and crossings on which children walk, most exposure first; rank 0: none is exposed."""
+STREET_WALK_COLUMNS = (
+    "street_id", "name", "highway", "length_m", "unit_id", "stress", "governed_by", "evidence", "speed_kmh",
+    "lanes_count", "volume", "footway", "children", "children_shortest", "exposure", "rank", "remedies",
+    "children_gaining",
+)  # fmt: skip
+CROSSING_WALK_COLUMNS = (
+    "street_id", "node_id", "name", "highway", "unit_id", "crossing_type", "stress", "governed_by", "evidence",
+    "children", "children_shortest", "exposure", "rank", "remedies", "children_gaining", "lon", "lat",
+)  # fmt: skip
+TRIP_COLUMNS = (
+    "kind", "profile", "assigned_by", "wanting", "walking", "beyond", "no_room", "low_stress", "low_stress_share",
+    "mean_shortest_m", "mean_easiest_m",
+)  # fmt: skip
+"""One row a kind: who walks, and how many have a walk on which nothing is too hard."""
+ALONE_COLUMNS = (
+    "unit_id", "unit_name", "level", "profile", "kind", "band", "limit_m", "children", "unknown", "within",
+    "with_adult", "alone", "within_share", "with_adult_share", "alone_share", "between_crossings", "between_streets",
+    "between_either", "between_both", "between_steps",
+)  # fmt: skip
+CORRIDOR_COLUMNS = (
+    "corridor_id", "name", "from_street", "to_street", "unit_id", "unit_name", "length_m", "carriageway_m", "segments",
+    "children_on_it", "children_beside", "exposure_m", "crossing_exposure", "stress_worst", "stress_mean",
+    "assumed_share", "crossings_hard", "schools", "schools_joined", "parks", "parks_joined", "remedies",
+    "children_gaining", "gaining_unit", "gaining_share",
+)  # fmt: skip
+CORRIDOR_PART_COLUMNS = (
+    "corridor_id", "part", "element", "along_m", "street_id", "name", "highway", "length_m", "stress", "governed_by",
+    "evidence", "children", "exposure", "remedies", "unit_id",
+)  # fmt: skip
+DETOUR_COLUMNS = (
+    "unit_id", "unit_name", "level", "kind", "children", "children_measured", "detour_index", "detour_child_m",
+    "children_cut_off",
+)  # fmt: skip
+LINK_COLUMNS = (
+    "link_id", "barrier", "barrier_name", "length_m", "walk_now_m", "from_street", "to_street", "child_m_saved",
+    "children_nearer", "children_newly_within",
+)  # fmt: skip
+LINK_GAIN_COLUMNS = (
+    "link_id", "kind", "limit_m", "child_m_saved", "children_nearer", "children_newly_within", "children_newly_reached",
 )  # fmt: skip
 
 

@@ -235,6 +235,13 @@ def test_text_columns_and_flags() -> None:
     assert streets["bridge"].tolist() == [True, False] and streets["tunnel"].tolist() == [False, True]
 
 
+def test_what_a_layer_says_of_how_its_streets_are_walked() -> None:
+    lines = layer([(0, 0), (9, 0)], [(9, 0), (20, 0)], o=["是", ""], w=[1.5, np.nan], p=["lane", None], i=["up", None])
+    streets, _, _ = read(lines, oneway="o", sidewalk_width="w", parking="p", incline="i")
+    columns = ["oneway", "sidewalk_width", "parking", "segregated", "incline"]
+    assert streets[columns].to_numpy().tolist() == [["yes", "1.5", "lane", "", "up"], [""] * 5]
+
+
 def test_stated_length_is_used_and_shared_among_parts() -> None:
     lines = layer(MultiLineString([[(0, 0), (30, 0)], [(30, 0), (40, 0)]]), [(0, 5), (9, 5)], m=["60", 4.5])
     streets, _, _ = read(lines, length="m")

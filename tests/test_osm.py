@@ -371,6 +371,54 @@ def test_columns_of_segments(tmp_path: Path) -> None:
     check_table(layers.streets.assign(length_m=1.0), STREETS)
 
 
+@pytest.mark.parametrize(
+    ("tags", "column", "text"),
+    [
+        ("highway=primary", "oneway", ""),
+        ("highway=primary oneway=yes", "oneway", "yes"),
+        ("highway=primary oneway=-1", "oneway", "-1"),
+        ("highway=primary junction=roundabout", "oneway", "yes"),
+        ("highway=primary junction=roundabout oneway=no", "oneway", ""),
+        ("highway=primary sidewalk:both:width=2.5", "sidewalk_width", "2.5"),
+        ("highway=primary sidewalk:left:width=10 sidewalk:right:width=1.5", "sidewalk_width", "1.5"),
+        ("highway=primary width=12", "sidewalk_width", ""),
+        ("highway=footway width=1.2", "sidewalk_width", "1.2"),
+        ("highway=residential parking:both=lane", "parking", "lane"),
+        ("highway=residential parking:left=on_kerb parking:right=no", "parking", "footway"),
+        (
+            "highway=residential parking:lane:both=parallel parking:lane:both:parallel=half_on_kerb",
+            "parking",
+            "footway",
+        ),
+        ("highway=residential parking:both=no", "parking", "no"),
+        ("highway=residential parking:both=separate", "parking", "no"),
+        ("highway=residential", "parking", ""),
+        ("highway=cycleway segregated=yes", "segregated", "yes"),
+        ("highway=steps incline=up", "incline", "up"),
+    ],
+)
+def test_what_tags_say_of_how_a_street_is_walked(tmp_path: Path, tags: str, column: str, text: str) -> None:
+    layers, _ = read(tmp_path, f"n1 0 0\nn2 1 0\nw1 1,2 {tags}")
+    assert layers.streets[column].tolist() == [text]
+
+
+def test_a_refuge_stands_behind_the_type_of_its_crossing(tmp_path: Path) -> None:
+    layers, _ = read(
+        tmp_path,
+        "n1 0 0\nn2 1 0 highway=crossing crossing=marked crossing:island=yes\n"
+        "n3 2 0 highway=crossing crossing:island=yes\n"
+        "n4 3 0 crossing=no crossing:island=yes\n"
+        "w1 1,2,3,4 highway=primary\nw2 1,4 highway=footway footway=crossing crossing=marked crossing:island=yes",
+    )
+    assert layers.nodes.set_index("node_id")["crossing"].to_dict() == {
+        1: "",
+        2: "marked;island",
+        3: "yes;island",
+        4: "",
+    }
+    assert layers.streets["crossing"].tolist()[-1] == "marked;island"
+
+
 # ---------------------------------------------------------------------------------------------------------- facilities
 
 

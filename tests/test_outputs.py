@@ -515,3 +515,9 @@ def test_the_resolved_plan_loads_beside_the_original_and_is_the_same_plan(tmp_pa
     assert again.path(again.population.file or "").resolve() == (tmp_path / "base" / "cells.csv").resolve()
     first_lines = (child.parent / "again.toml").read_text(encoding="utf-8").splitlines()[:2]
     assert all(line.startswith("#") and "child.toml" in line for line in first_lines)
+
+
+def test_numbers_that_bring_their_own_unit_are_no_formulas(tmp_path: Path) -> None:
+    write_csv(pd.DataFrame({"lon": [-51.2, 117.25], "speed_kmh": [np.nan, 30.0]}), tmp_path / "places.csv")
+    rows = list(csv.reader(io.StringIO((tmp_path / "places.csv").read_text(encoding="utf-8-sig"))))
+    assert rows[1:] == [["-51.2", ""], ["117.25", "30.0"]]

@@ -259,6 +259,64 @@ def ground() -> Ground:
     )
 
 
+class Sourced(NamedTuple):
+    """A value of the catalogue, where it comes from, and how certain it is ("A" is an assumption)."""
+
+    value: Any
+    source: str
+    certainty: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Who walks. `bands` are those it stands for, `ages` the years within them ("" all).
+
+    `speed_ms` on the flat; `downhill_cap` bounds the factor of the slope; `steps_up` and `steps_down` are factors on
+    the speed, 0 = impassable; `waits_s` seconds by type of crossing; the highest stress it bears of segments and of
+    crossings; `refuses_unsignalised` the classes of road it does not cross without signals.
+    """
+
+    id: str
+    zh: str
+    en: str
+    bands: tuple[str, ...]
+    ages: str
+    speed_ms: Sourced
+    downhill_cap: Sourced
+    steps_up: Sourced
+    steps_down: Sourced
+    waits_s: Sourced
+    most_segment_stress: Sourced
+    most_crossing_stress: Sourced
+    refuses_unsignalised: Sourced
+    refuses_tunnels: Sourced
+
+    def assumed(self) -> list[str]:
+        """Names of the values that are assumptions."""
+        return [name for name, value in vars(self).items() if isinstance(value, Sourced) and value.certainty == "A"]
+
+
+@cache
+def profiles() -> dict[str, Profile]:
+    """Walking profiles by id."""
+    return {
+        name: Profile(name, **{key: _sourced(value) for key, value in row.items()})
+        for name, row in _load("profiles").items()
+    }
+
+
+def _sourced(value: Any) -> Any:
+    """A cell of `profiles.toml`: {value, source, certainty}, a list, or a text."""
+    if isinstance(value, dict):
+        return Sourced(**value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def stress_rules() -> Mapping[str, Any]:
+    """How hard streets and crossings are for a child, as `stress.toml` has it."""
+    return _load("stress")
+
+
 def census_words(name: str) -> tuple[str, ...]:
     """Words of census tables: unit, residents, counted, around_ages, groups."""
     return tuple(_load("census")[name])

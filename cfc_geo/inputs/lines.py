@@ -25,7 +25,7 @@ STATED_TIMES = (0.5, 3.0)
 """A stated length must lie between these multiples of the drawn length."""
 
 LEVEL_NAMES = ("level", "layer")
-TEXTS = ("highway", "name", "maxspeed", "lanes", "sidewalk")
+TEXTS = ("highway", "name", "maxspeed", "lanes", "sidewalk", "sidewalk_width", "segregated", "parking", "incline")
 ONEWAY_WORDS = {
     **dict.fromkeys((*TRUE_WORDS, "ft", "f", "是", "单向", "单行", "单行道", "正向", "顺向"), "yes"),
     **dict.fromkeys(("-1", "reverse", "tf", "t", "反向", "逆向"), "-1"),
@@ -76,10 +76,10 @@ def streets_from_lines(
     """Segments (`tables.STREET_COLUMNS`) and nodes (node_id, x, y, crossing, barrier); None if there are errors.
 
     `lines`: LineStrings and MultiLineStrings in a projected CRS, metres. `columns` says which of its columns holds
-    what; all optional: id, name, highway, foot, access, oneway, length, maxspeed, lanes, sidewalk, bridge, tunnel,
-    level (or layer). With highway, foot or access the rules of `walkable.py` decide what is walked; without, everything
-    is. A oneway column binds walkers: yes = only as drawn, -1 = only against it. Without a length column, lines are
-    measured. Feature numbers in messages count from 1.
+    what; all optional: id, name, highway, foot, access, oneway, length, maxspeed, lanes, sidewalk, sidewalk_width,
+    segregated, parking, incline, bridge, tunnel, level (or layer). With highway, foot or access the rules of
+    `walkable.py` decide what is walked; without, everything is. A oneway column binds walkers: yes = only as drawn,
+    -1 = only against it. Without a length column, lines are measured. Feature numbers in messages count from 1.
     """
     if not _columns_are_there(lines, columns, findings, file) or not _shapes_are_sound(lines, findings, file):
         return None
@@ -280,6 +280,7 @@ def _segments(
         "crossing": np.full(len(parts), "", dtype=object),
         "bridge": values.truths("bridge")[feature],
         "tunnel": values.truths("tunnel")[feature],
+        "oneway": np.array([ONEWAY_WORDS[text.lower()] for text in values.texts("oneway")], dtype=object)[feature],
         "steps": np.array([text == "steps" for text in values.texts("highway")], dtype=bool)[feature],
         **{name: np.array(values.texts(name), dtype=object)[feature] for name in TEXTS},
     }

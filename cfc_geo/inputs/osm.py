@@ -20,6 +20,7 @@ from cfc_geo import catalog
 from cfc_geo.errors import Findings
 from cfc_geo.inputs import pbf_guard, xml_guard
 from cfc_geo.inputs.opl import Bounds, RawOsm, RawWays, read_raw
+from cfc_geo.inputs.street_tags import STREET_TAGS
 from cfc_geo.inputs.walkable import (
     Tags,
     crossing_of_node,
@@ -298,6 +299,7 @@ def _segments(
         "lanes": [tags.get("lanes", "") for tags in ways.tags],
         "sidewalk": [_sidewalk(tags) for tags in ways.tags],
         "crossing": [crossing_of_way(tags) for tags in ways.tags],
+        **{column: [read(tags) for tags in ways.tags] for column, read in STREET_TAGS.items()},
     }
     yes_or_no = {
         "bridge": ["bridge" in tags and is_true(tags["bridge"]) for tags in ways.tags],

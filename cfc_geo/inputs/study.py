@@ -1,5 +1,6 @@
 """A plan's files → one checked Study in metres. Every fault of every file is found before anything is computed."""
 
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cfc_geo.inputs.osm import OsmLayers, read_osm
 from cfc_geo.inputs.population import Population, read_population
 from cfc_geo.inputs.read import sha256, sniff
 from cfc_geo.inputs.streets import read_streets
+from cfc_geo.inputs.terrain import read_terrain
 from cfc_geo.inputs.units import read_units
 from cfc_geo.model import Source, Study
 from cfc_geo.plan import Plan
@@ -39,6 +41,7 @@ def read_study(plan: Plan) -> Study:
     osm = _OsmFiles(plan, area, findings)
     streets = read_streets(plan, area, osm.of_streets(), findings)
     layers = read_facilities(plan, units, area, osm.facilities, findings)
+    terrain = read_terrain(plan, area, streets[1] if streets else None, findings)
 
     def around() -> Surroundings | None:
         return None if streets is None or layers is None else osm.surroundings(streets[0], layers.facilities)
@@ -51,7 +54,7 @@ def read_study(plan: Plan) -> Study:
     assert units is not None and area is not None and population and streets and layers
     study = _assemble(plan, units, area, population, streets, layers, osm, findings)
     findings.raise_errors(DataError)
-    return study
+    return replace(study, terrain=terrain)
 
 
 def read_ground(plan: Plan, findings: Findings) -> Ground | None:

@@ -96,7 +96,13 @@ def is_closed_barrier(tags: Tags) -> bool:
 
 
 def crossing_of_node(tags: Tags) -> str:
-    """How walkers cross at a node: "" not at all, "traffic_signals", the value of `crossing`, or "yes" (unsaid)."""
+    """How walkers cross at a node: "" not at all, "traffic_signals", the value of `crossing`, or "yes" (unsaid); with
+    ";island" behind it where there is a refuge."""
+    island = ";island" if tags.get("crossing:island") == "yes" else ""
+    return kind + island if (kind := _crossing_kind(tags)) else ""
+
+
+def _crossing_kind(tags: Tags) -> str:
     crossing = tags.get("crossing", "")
     if crossing == "no":
         return ""
@@ -110,7 +116,7 @@ def crossing_of_node(tags: Tags) -> str:
 def crossing_of_way(tags: Tags) -> str:
     """How walkers cross on a way that is a crossing (footway=crossing): the value of `crossing`, or "yes"; else ""."""
     if "crossing" in (tags.get("footway"), tags.get("path"), tags.get("cycleway"), tags.get("highway")):
-        return tags.get("crossing", "yes")
+        return tags.get("crossing", "yes") + (";island" if tags.get("crossing:island") == "yes" else "")
     return ""
 
 

@@ -35,8 +35,8 @@ def attach(network: Network, origins: gpd.GeoDataFrame, entrances: gpd.GeoDataFr
     Where an added link is nearer than any other street, one may step onto either: a new street beside a home must not
     keep anybody from the way that was there.
     """
-    from_origins = _steps(network, home_points(origins), limit_m)
-    to_entrances = _steps(network, entrances.geometry, limit_m)
+    from_origins = steps_onto(network, home_points(origins), limit_m)
+    to_entrances = steps_onto(network, entrances.geometry, limit_m)
     origin, door, door_nm = _ends(network, from_origins.taken, leaving=True)
     return Attachment(
         origin_ids=pd.Index(origins["origin_id"], name="origin_id"),
@@ -158,6 +158,42 @@ def travel_costs(
     return TravelCosts(pairs, _attached_origins(attached), _detached(attached, ids.to_numpy()), horizon)
 
 
+def at_nodes(network: Network, attached: Attachment) -> Attachment:
+    """`attached` with every node of the network as an origin of its own, whose id is its node: with it `nearest_costs`
+    says how far each node is from the facilities."""
+    nodes = np.arange(len(network.node_id))
+    segment = np.full(len(nodes), -1, dtype=np.int64)
+    for ends in (network.segment_from, network.segment_to):
+        segment[ends] = np.arange(len(ends))
+    zero = np.zeros(len(nodes))
+    here = Snaps(segment, zero, np.where(segment >= 0, nodes, -1), zero, limit_m=0.0)
+    none = np.zeros(0, dtype=np.int64)
+    return replace(
+        attached,
+        origin_ids=pd.Index(nodes, name="node"),
+        origins=here,
+        doors=links(nodes, nodes, zero, len(nodes)),
+        direct=links(none, none, none, len(attached.facility_of_entrance)),
+        from_origins=Steps(here, here, nodes),
+    )
+
+
+def walks_to_nodes(
+    network: Network, attached: Attachment, nodes: np.ndarray, limits_m: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For every one of `nodes`, in turn: the origins of `attached` from which it is at most its limit (inclusive) on
+    foot, their access leg included, as positions, and metres."""
+    turn, none = np.arange(len(nodes)), np.zeros(0, dtype=np.int64)
+    zero = np.zeros(len(nodes))
+    to_nodes = replace(
+        attached, gates=links(turn, np.asarray(nodes), zero, len(nodes)), direct=links(none, none, none, len(nodes))
+    )
+    for batch in _search(network, to_nodes, links(turn, turn, zero, len(nodes)), limits_m, SEARCHES_AT_ONCE):
+        ends = np.cumsum(batch.counts)
+        for first, last in zip(ends - batch.counts, ends, strict=True):
+            yield batch.origin[first:last], batch.nm[first:last] / 1e9
+
+
 def _search(
     network: Network, attached: Attachment, starts: Links, limits_m: np.ndarray, searches_at_once: int
 ) -> "Iterator[kernel.Reached]":
@@ -215,7 +251,7 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
 def _snapped(network: Network, points: np.ndarray, attached: Attachment) -> Steps:
     """Entrances at `points` on the streets; one where an entrance was before is where that was."""
     if network.linked:
-        return _steps(network, points, attached.entrances.limit_m)
+        return steps_onto(network, points, attached.entrances.limit_m)
     known = {place: row for row, place in enumerate(shapely.to_wkb(attached.entrance_points))}
     row = np.array([known.get(place, -1) for place in shapely.to_wkb(points)], dtype=np.int64)
     new = row < 0
@@ -235,8 +271,9 @@ def _gates(network: Network, to_entrances: Steps) -> Links:
     return links(to_entrances.point[entrance], gate, gate_nm, len(to_entrances.stated.segment))
 
 
-def _steps(network: Network, points: "gpd.GeoSeries | np.ndarray", limit_m: float) -> Steps:
-    """Every point's place on the nearest street, and one on the nearest added link where that is nearer still."""
+def steps_onto(network: Network, points: "gpd.GeoSeries | np.ndarray", limit_m: float) -> Steps:
+    """Every point's place on the nearest street within `limit_m`, and one on the nearest added link where that is
+    nearer still."""
     on_streets = snap_points(network, points, limit_m=limit_m)
     every = np.arange(len(on_streets.segment))
     if not network.linked:
@@ -281,7 +318,7 @@ def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray,
 def _direct(network: Network, to_entrances: Steps, from_origins: Steps) -> Links:
     """Entrance → origins that reach it straight along the segment they share, obeying its direction."""
     entrances, origins = to_entrances.taken, from_origins.taken
-    entrance, origin = _on_one_segment(entrances, origins, len(network.segment_m))
+    entrance, origin = on_one_segment(entrances, origins, len(network.segment_m))
     segment = entrances.segment[entrance]
     ahead_nm = nanometres(entrances.at_m[entrance]) - nanometres(origins.at_m[origin])
     access_nm = nanometres(entrances.snap_m[entrance]) + nanometres(origins.snap_m[origin])
@@ -292,7 +329,7 @@ def _direct(network: Network, to_entrances: Steps, from_origins: Steps) -> Links
     return links(entrance, origin, nm[allowed], len(to_entrances.stated.segment))
 
 
-def _on_one_segment(left: Snaps, right: Snaps, segments: int) -> tuple[np.ndarray, np.ndarray]:
+def on_one_segment(left: Snaps, right: Snaps, segments: int) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of positions in `left` and `right` that are on the same segment and at neither of its ends."""
     on_left = np.where(left.node < 0, left.segment, -1)
     wanted = np.zeros(segments + 1, dtype=bool)  # the last: of those on no segment

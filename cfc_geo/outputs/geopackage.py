@@ -17,7 +17,7 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.inputs.gdal_guard import load_pyogrio
-from cfc_geo.model import Result
+from cfc_geo.model import ChildStreets, Result
 from cfc_geo.outputs.kept import Kept
 from cfc_geo.tables import BACKDROP_COLUMNS, GROUND_THEMES, STREET_COLUMNS, UNIT_COLUMNS, children_column
 
@@ -42,6 +42,7 @@ MULTI = {0: (4, shapely.multipoints), 1: (5, shapely.multilinestrings), 3: (6, s
 def layers(result: Result) -> dict[str, gpd.GeoDataFrame]:
     """Layer name → table, in the order in which a GIS lists them."""
     areas = {"service_areas": result.service_areas} if len(result.service_areas) else {}
+    walked = {} if result.child_streets is None else walk_layers(result.child_streets)
     return {
         "units": units_layer(result),
         "cells": result.cells,
@@ -49,7 +50,15 @@ def layers(result: Result) -> dict[str, gpd.GeoDataFrame]:
         **areas,
         "streets": _streets_layer(result),
         "ground": _ground_layer(result),
+        **walked,
     }
+
+
+def walk_layers(found: ChildStreets) -> dict[str, gpd.GeoDataFrame]:
+    """Where children walk; layers without features are left out."""
+    tables = {"walked_streets": found.streets, "walked_crossings": found.crossings, "school_gates": found.schools}
+    tables |= {"corridors": found.corridors, "new_links": found.links}
+    return {name: table for name, table in tables.items() if len(table)}
 
 
 def _streets_layer(result: Result) -> gpd.GeoDataFrame:
@@ -80,6 +89,33 @@ def write_geopackage(result: Result, path: Path, lang: str, kept: Kept | None = 
     First come all layers, without features but for the streets; that file is the same for every result on the same
     streets, and `kept` for the next. Then come the other layers' features.
     """
+    tables = layers(result)
+    with _as_os_errors(tables, path), _settings():
+        arrows = {name: _arrow(table, lang) for name, table in tables.items() if name not in KEPT_LAYERS}
+        schemas = tuple((name, arrow.schema, kind) for name, (arrow, kind) in arrows.items())
+        begun = (kept or Kept())(
+            "geopackage",
+            [result.study.streets, result.study.backdrop],
+            (lang, schemas),
+            lambda: _begin(tables, arrows, path, lang),
+        )
+        if not path.exists():
+            path.write_bytes(begun)
+        for name, (arrow, kind) in arrows.items():
+            _write_layer(arrow, kind, path, name, tables[name].crs)
+
+
+def write_layers(tables: dict[str, gpd.GeoDataFrame], path: Path, lang: str) -> None:
+    """A GeoPackage of these layers alone. Raises `OSError` as `write_geopackage` does."""
+    with _as_os_errors(tables, path), _settings():
+        for name, table in tables.items():
+            arrow, kind = _arrow(table, lang)
+            _write_layer(arrow, kind, path, name, table.crs)
+
+
+@contextmanager
+def _as_os_errors(tables: dict[str, gpd.GeoDataFrame], path: Path) -> Iterator[None]:
+    """Turns what GDAL says into `OSError`, and finds layers that came out short."""
     pyogrio = load_pyogrio()
     from pyogrio.errors import (
         CRSError,
@@ -90,21 +126,8 @@ def write_geopackage(result: Result, path: Path, lang: str, kept: Kept | None = 
         GeometryError,
     )
 
-    tables = layers(result)
     try:
-        with _settings():
-            arrows = {name: _arrow(table, lang) for name, table in tables.items() if name not in KEPT_LAYERS}
-            schemas = tuple((name, arrow.schema, kind) for name, (arrow, kind) in arrows.items())
-            begun = (kept or Kept())(
-                "geopackage",
-                [result.study.streets, result.study.backdrop],
-                (lang, schemas),
-                lambda: _begin(tables, arrows, path, lang),
-            )
-            if not path.exists():
-                path.write_bytes(begun)
-            for name, (arrow, kind) in arrows.items():
-                _write_layer(arrow, kind, path, name, tables[name].crs)
+        yield
         counts = {name: pyogrio.read_info(path, layer=name)["features"] for name in tables}
     except (CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
         full = "disk is full" in str(error)

@@ -51,6 +51,21 @@ def filled_page(page: str, payload: Mapping[str, Any]) -> str:
     return page.replace("</body>", _data_block(payload) + "</body>", 1)
 
 
+def drawn_page(payload: Mapping[str, Any], name: str, title: str, no_script: str, lang: str) -> str:
+    """A sealed page of its own, made of `assets/<name>.html`, `.css` and `.js`, with Leaflet but not folium's shell; it
+    asks nobody for anything."""
+    styles = [_style(_asset(file)) for file in ("leaflet.css", f"{name}.css")]
+    scripts = [_script(_asset(file)) for file in ("leaflet.js", f"{name}.js")]
+    body = _asset(f"{name}.html").replace("NO-SCRIPT", html.escape(no_script), 1)
+    page = (
+        f'<!DOCTYPE html>\n<html lang="{LANG_TAGS[lang]}">\n<head>\n<meta charset="utf-8"/>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+        f"<title>{html.escape(title)}</title>{''.join(styles)}</head>\n"
+        f"<body>\n{body}\n{''.join(scripts)}</body>\n</html>\n"
+    )
+    return _sealed(page, []).replace("<body>\n", "<body>\n" + _data_block(payload), 1)
+
+
 def _shell(centre: tuple[float, float]) -> str:
     """The page as folium makes it: the map, our panes, layers and furniture. Holds no text from data."""
     from folium import Map
@@ -145,12 +160,20 @@ def _addresses(page: str) -> list[str]:
 
 def _inline_script(address: str) -> str:
     text = _vendored(address)
-    return "<script>" + text.replace("</script", "<\\/script") + "</script>" if text else ""
+    return _script(text) if text else ""
 
 
 def _inline_style(address: str) -> str:
     text = _vendored(address)
-    return "<style>" + text.replace("</style", "<\\/style") + "</style>" if text else ""
+    return _style(text) if text else ""
+
+
+def _script(text: str) -> str:
+    return "<script>" + text.replace("</script", "<\\/script") + "</script>"
+
+
+def _style(text: str) -> str:
+    return "<style>" + text.replace("</style", "<\\/style") + "</style>"
 
 
 def _vendored(address: str) -> str:

@@ -15,15 +15,15 @@ MARK = "# cfc-geo site"
 """How a file that this module wrote begins; no other file is written over."""
 
 
-def check_scenario_file(path: Path, plan: Plan) -> None:
-    """Raises `OutputError` if a scenario of `plan` may not be written to `path`: another ending, another file there, or
-    one that the plan is made of."""
+def check_scenario_file(path: Path, plan: Plan, mark: str = MARK) -> None:
+    """Raises `OutputError` if a scenario of `plan` may not be written to `path`: another ending, one of the files that
+    the plan is made of, or a file there that does not begin with `mark`."""
     findings = Findings()
     if path.resolve() in [each.resolve() for each in plan.chain]:
         findings.error("site.own_plan", str(path))
     elif path.suffix != ".toml":
         findings.error("site.not_toml", str(path))
-    elif path.is_dir() or path.is_symlink() or (path.exists() and not _is_ours(path)):
+    elif path.is_dir() or path.is_symlink() or (path.exists() and not _is_ours(path, mark)):
         findings.error("site.not_ours", str(path))
     elif not path.parent.is_dir():
         findings.error("output.not_a_folder", str(path.parent))
@@ -32,10 +32,15 @@ def check_scenario_file(path: Path, plan: Plan) -> None:
 
 def write_scenario(siting: Siting, path: Path, lang: str) -> None:
     """Write the scenario, whole or not at all. Raises `OutputError` as `check_scenario_file` does, and `OSError`."""
-    check_scenario_file(path, siting.plan)
+    write_whole(scenario_text(siting, path, lang), path, siting.plan, MARK)
+
+
+def write_whole(scenario: str, path: Path, plan: Plan, mark: str) -> None:
+    """Write the text of a scenario of `plan` that begins with `mark`; raises as `write_scenario` does."""
+    check_scenario_file(path, plan, mark)
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        new.write_text(scenario_text(siting, path, lang), encoding="utf-8", newline="\n")
+        new.write_text(scenario, encoding="utf-8", newline="\n")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
@@ -48,6 +53,11 @@ def run_option(siting: Siting, path: Path) -> str:
     return f" {reach.option_for(outside)}" if outside else ""
 
 
+def extends_key(plan: Path, path: Path) -> str:
+    """How a scenario at `path` names the plan it extends."""
+    return os.path.relpath(plan, path.parent).replace(os.sep, "/")
+
+
 def scenario_text(siting: Siting, path: Path, lang: str) -> str:
     """The scenario as TOML, with its reason in words."""
     import tomli_w
@@ -57,7 +67,7 @@ def scenario_text(siting: Siting, path: Path, lang: str) -> str:
     kind = catalog.kind_name(siting.ask.kind, lang)
     gained = float(siting.sites["children_added"].sum())
     table: dict[str, Any] = {
-        "extends": os.path.relpath(plan.file, path.parent).replace(os.sep, "/"),
+        "extends": extends_key(plan.file, path),
         "name": _say("scenario.name", lang, **told, kind=kind, name=text(plan.name)),
         "why": _say("scenario.why", lang, children=f"{gained:,.0f}", limit=f"{siting.problem.limit_m:,.0f}"),
     }
@@ -75,10 +85,10 @@ def _new(siting: Siting) -> list[Any]:
     return siting.scenario.edits[len(siting.plan.edits) :]
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(path: Path, mark: str) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(len(MARK)) == MARK.encode()
+            return file.read(len(mark)) == mark.encode()
     except OSError:
         return False
 

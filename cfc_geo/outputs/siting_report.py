@@ -141,7 +141,7 @@ def summary(siting: Siting, lang: str) -> list[str]:
     kind = catalog.kind_name(ask.kind, lang)
     join = _say("list", lang).join
     bands = join(catalog.band_name(band, lang) for band in bands_of(ask, siting.before.study))
-    lines = [f"# {_say('summary.title', lang, kind=kind, plan=_plain(siting.plan.name))}", ""]
+    lines = [f"# {_say('summary.title', lang, kind=kind, plan=plain(siting.plan.name))}", ""]
     lines += [_say(f"objective.{ask.objective}", lang, kind=kind, limit=f"{problem.limit_m:,.0f}", bands=bands)]
     lines += [proved(siting, lang), ""]
     children = _number(_totals(siting)["children"])
@@ -151,8 +151,8 @@ def summary(siting: Siting, lang: str) -> list[str]:
     lines += [f"| {' | '.join(_say(f'summary.{key}', lang) for key in ('rank', 'id', 'place', 'adds', 'within'))} |"]
     lines += ["|---|---|---|---|---|"]
     for site in siting.sites.itertuples():
-        place = join(part for part in (_plain(site.unit_name), f"{site.lon:.5f}, {site.lat:.5f}") if part)
-        name = f"{_plain(site.facility_id)} {_plain(site.name)}".strip()
+        place = join(part for part in (plain(site.unit_name), f"{site.lon:.5f}, {site.lat:.5f}") if part)
+        name = f"{plain(site.facility_id)} {plain(site.name)}".strip()
         lines += [
             f"| {site.rank} | {name} | {place} | {_number(site.children_added)} | {_number(site.children_in_limit)} |"
         ]
@@ -212,9 +212,9 @@ def _who_gains(siting: Siting, lang: str) -> list[str]:
     lines = []
     for level in dict.fromkeys(by_unit.index.get_level_values("level")):
         of_level = by_unit.loc[level].sort_values(ascending=False, kind="stable")
-        winners = [f"{_plain(unit)} {_number(gain)}" for (_, unit), gain in of_level.items() if gain > 0][:SHOWN_UNITS]
+        winners = [f"{plain(unit)} {_number(gain)}" for (_, unit), gain in of_level.items() if gain > 0][:SHOWN_UNITS]
         if winners and len(of_level) > 1:
-            told = {"level": _plain(level) or _say("summary.units", lang), "units": _say("list", lang).join(winners)}
+            told = {"level": plain(level) or _say("summary.units", lang), "units": _say("list", lang).join(winners)}
             lines.append(_say("summary.who", lang, **told))
     if not (table["children_gained"] > 0).any():
         lines.append(_say("summary.nobody", lang))
@@ -225,31 +225,31 @@ def _out_of_reach(siting: Siting, lang: str) -> list[str]:
     lost, names = siting.out_of_limit, siting.before.study.units.set_index("unit_id")["name"]
     if lost.empty:
         return []
-    shown = [f"{_plain(names[unit])} {_number(children)}" for unit, children in lost.head(SHOWN_UNITS).items()]
+    shown = [f"{plain(names[unit])} {_number(children)}" for unit, children in lost.head(SHOWN_UNITS).items()]
     return [_say("summary.lost", lang, children=_number(float(lost.sum())), units=_say("list", lang).join(shown))]
 
 
 def _assumptions(siting: Siting, lang: str) -> list[str]:
     ask = siting.ask
-    said = [_say("rests.measured", lang, plan=_plain(siting.plan.file.name))]
+    said = [_say("rests.measured", lang, plan=plain(siting.plan.file.name))]
     if ask.candidates is None:
         said.append(_say("rests.grid", lang, step=f"{ask.grid_m:,.0f}", count=len(siting.candidates)))
     else:
         file = Path(ask.candidates.file).name
-        said.append(_say("rests.file", lang, file=_plain(file), count=len(siting.candidates)))
+        said.append(_say("rests.file", lang, file=plain(file), count=len(siting.candidates)))
     if not _costs_known(siting):
         some = siting.candidates["cost"].notna().any()
         said.append(_say("rests.costs_unused" if some else "rests.costs_equal", lang))
     if (share := siting.plan.access.participation.get(ask.kind, 1.0)) != 1 and ask.objective == "cover-capacitated":
-        said.append(_say("rests.participation", lang, share=f"{share:g}", why=_plain(siting.plan.access.why)))
+        said.append(_say("rests.participation", lang, share=f"{share:g}", why=plain(siting.plan.access.why)))
     if ask.objective != "cover-capacitated":
         said.append(_say("rests.no_capacity", lang))
     if ask.limit_m is not None:
         said.append(_say("rests.limit", lang, limit=f"{ask.limit_m:,.0f}"))
     if siting.plan.siting.why:
-        said.append(_say("rests.weights", lang, why=_plain(siting.plan.siting.why)))
+        said.append(_say("rests.weights", lang, why=plain(siting.plan.siting.why)))
     said.append(_say("rests.unknown", lang))
-    return said + [_plain(told.text(lang)) for told in siting.findings if told.severity == "warning"]
+    return said + [plain(told.text(lang)) for told in siting.findings if told.severity == "warning"]
 
 
 def _costs_known(siting: Siting) -> bool:
@@ -264,7 +264,7 @@ def _share(part: float, whole: float) -> str:
     return f"{part / whole:.1%}" if whole > 0 else "–"
 
 
-def _plain(value: str) -> str:
+def plain(value: str) -> str:
     """Text from data as it may stand in Markdown: nothing in it is markup."""
     return "".join("\\" + mark if mark in "\\`*_{}[]<>()#+!|~&" else mark for mark in catalog.one_line(text(value)))
 

@@ -7,20 +7,21 @@ never 0.
 
 import io
 import math
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cfc_geo import catalog
-from cfc_geo.model import Result
+from cfc_geo.model import ChildStreets, Result
 from cfc_geo.outputs.edits import edits_table
 
 BOM = "\ufeff"
 """Tells Excel and WPS that a CSV file is UTF-8."""
 
 DECIMALS = {"share": 4, "rate": 3, "m": 1, "km": 2, "min": 1, "m/s": 2}
-"""Fixed decimals by unit; `COUNTED` units have up to `COUNT_DECIMALS`, trailing zeros cut off."""
+"""Fixed decimals by unit; `COUNTED` ones and those of their own have up to `COUNT_DECIMALS`, trailing zeros cut off."""
 COUNTED = ("children", "places", "count", "cost")
 COUNT_DECIMALS = 3
 
@@ -40,7 +41,24 @@ def csv_tables(result: Result) -> dict[str, pd.DataFrame]:
         "facilities.csv": pd.DataFrame(result.facilities.drop(columns="geometry")),
         **overflow,
         **review,
+        **({} if result.child_streets is None else walk_tables(result.child_streets)),
         **({"edits.csv": edits_table(result)} if result.plan.edits else {}),
+    }
+
+
+def walk_tables(found: ChildStreets) -> dict[str, pd.DataFrame]:
+    """File name → table of where children walk."""
+    return {
+        "streets.csv": pd.DataFrame(found.streets.drop(columns="geometry")),
+        "crossings.csv": pd.DataFrame(found.crossings.drop(columns="geometry")),
+        "schools.csv": pd.DataFrame(found.schools.drop(columns="geometry")),
+        "trips.csv": found.trips,
+        "alone.csv": found.alone,
+        "corridors.csv": pd.DataFrame(found.corridors.drop(columns="geometry")),
+        "corridor_parts.csv": pd.DataFrame(found.corridor_parts.drop(columns="geometry")),
+        "detours.csv": found.detours,
+        "links.csv": pd.DataFrame(found.links.drop(columns="geometry")),
+        "link_gains.csv": found.link_gains,
     }
 
 
@@ -48,7 +66,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     r"""UTF-8 with BOM, `\n` line ends, rows as they come. Raises `OSError`."""
     units = [catalog.column(name).unit for name in table.columns]
     columns = [
-        [_quoted(guarded(text(value))) if unit == "" else figure(value, unit) for value in table[name]]
+        [_plain(value) if unit in ("", "own") else figure(value, unit) for value in table[name]]
         for name, unit in zip(table.columns, units, strict=True)
     ]
     rows = [",".join(map(str, table.columns)), *map(",".join, zip(*columns, strict=True))]
@@ -66,7 +84,7 @@ def figure(value: Any, unit: str) -> str:
     """A number as written in every table, by its unit; "" where undefined."""
     if value is None or math.isnan(value):
         return ""
-    if unit in COUNTED:
+    if unit in (*COUNTED, "own"):
         shown = f"{round(float(value), COUNT_DECIMALS) + 0.0:.{COUNT_DECIMALS}f}"
         return shown.rstrip("0").rstrip(".")
     decimals = DECIMALS[unit]
@@ -83,6 +101,11 @@ def text(value: Any) -> str:
 def guarded(value: str) -> str:
     """`value`, with an apostrophe in front if a spreadsheet could take it for a formula."""
     return "'" + value if value.startswith(FORMULA_STARTS) else value
+
+
+def _plain(value: Any) -> str:
+    """A text, guarded; a number as it is: a longitude in the west is no formula."""
+    return text(value) if isinstance(value, Real) else _quoted(guarded(text(value)))
 
 
 def _quoted(value: str) -> str:

@@ -1,0 +1,74 @@
+"""What `cfc-geo streets` writes of corridors and new links of the sample, as a planner finds it."""
+
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+import tomli_w
+
+from cfc_geo.cli import main
+from cfc_geo.outputs import fonts
+from cfc_geo.plan import load_plan
+from tests.toyplan import PLAN, write_toy
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out")
+    assert main(["--lang", "en", "streets", str(ROOT / "scenarios" / "base.toml"), "--out", str(out)]) == 0
+    return out / "base.streets"
+
+
+def test_at_least_three_corridors_come_out(folder: Path) -> None:
+    corridors = pd.read_csv(folder / "corridors.csv")
+    parts = pd.read_csv(folder / "corridor_parts.csv")
+    assert len(corridors) >= 3 and (corridors["length_m"].between(400, 1500)).all()
+    assert corridors["name"].notna().all() and (corridors["exposure_m"] + corridors["crossing_exposure"] > 0).all()
+    assert set(parts["corridor_id"]) == set(corridors["corridor_id"])
+    length = parts.groupby("corridor_id")["length_m"].sum()
+    assert corridors.set_index("corridor_id")["length_m"].to_dict() == pytest.approx(length.to_dict(), abs=1)
+    drawn = gpd.read_file(folder / "streets.gpkg", layer="corridors")
+    assert len(drawn) == len(corridors) and drawn.length.tolist() == pytest.approx(corridors["length_m"], rel=0.01)
+    said = (folder / "summary.md").read_text(encoding="utf-8")
+    assert all(name in said for name in corridors["name"])
+
+
+@pytest.mark.skipif(not list(fonts._on_this_machine()), reason="this machine has no Chinese font")
+def test_every_corridor_has_its_sheets(folder: Path) -> None:
+    corridors = pd.read_csv(folder / "corridors.csv")["corridor_id"]
+    written = {path.name for path in folder.glob("*.pdf")}
+    assert written == {f"{corridor}.{paper}.pdf" for corridor in corridors for paper in ("A4", "A3")}
+    assert all((folder / name).read_bytes().startswith(b"%PDF-") for name in written)
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert written <= {file["file"] for file in record["files"]}
+
+
+def test_new_links_are_scenarios_and_one_spans_the_river(folder: Path) -> None:
+    links = pd.read_csv(folder / "links.csv")
+    assert "示例江" in set(links["barrier_name"]) and "rail" in set(links["barrier"])
+    for number in range(1, len(links) + 1):
+        plan = load_plan(folder / f"base.link-{number}.toml", allow=[ROOT])
+        assert [edit.verb for edit in plan.edits] == ["footbridge"]
+
+
+def test_without_a_font_the_rest_is_written_and_the_planner_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fonts, "font_folders", list)
+    plan = ROOT / "scenarios" / "base.toml"
+    assert main(["--lang", "zh", "streets", str(plan), "--out", str(tmp_path), "--measure", "0"]) == 0
+    assert "fonts-noto-cjk" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/*.pdf")) and (tmp_path / "base.streets" / "corridors.csv").exists()
+
+
+def test_keys_of_the_plan_say_how_many_and_how_long(tmp_path: Path) -> None:
+    keys = {"corridors": 0, "new_links": 0, "measure": 0}
+    path = write_toy(tmp_path, PLAN + tomli_w.dumps({"streets_for_children": keys}))
+    assert main(["streets", str(path), "--out", str(tmp_path / "out")]) == 0
+    for name in ("corridors.csv", "links.csv"):
+        assert pd.read_csv(tmp_path / "out" / "toy.streets" / name).empty
+    assert not list((tmp_path / "out").glob("*/*.pdf"))

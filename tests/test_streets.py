@@ -1,0 +1,199 @@
+"""Streets for children, whole: what mending is said to bring is what a run on the mended town finds; the tables and
+the command line."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+
+from cfc_geo import catalog
+from cfc_geo.blocks import StreetsForChildren
+from cfc_geo.cli import main
+from cfc_geo.inputs.study import horizon_m, read_study
+from cfc_geo.model import ChildStreets, Study
+from cfc_geo.network.costs import nearest_costs
+from cfc_geo.plan import Plan, load_plan
+from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
+from cfc_geo.run import join_network
+from cfc_geo.streets import Ground, measure_streets
+from cfc_geo.tables import ALL_UNITS
+from tests.toyplan import PLAN, write_toy
+
+ROOT = Path(__file__).parents[1]
+ASKED = StreetsForChildren(kinds=["primary_school", "park"], measure=6)
+
+
+def ground_of(plan: Plan, study: Study) -> Ground:
+    network, attachment, _ = join_network(plan, study)
+    norms = plan.resolved_norms()
+    kinds = kinds_in_question(study, norms, plan.resolved_baskets())
+    nearest = nearest_costs(network, attachment, study.facilities, kinds=kinds, horizon_m=horizon_m(plan))
+    coverage = measure_coverage(nearest, study, norms)
+    return Ground(study, network, attachment, coverage, norms, plan.access, plan.walk.snap_limit_m, plan.file.name)
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[Plan, Study]:
+    plan = load_plan(ROOT / "scenarios/base.toml")
+    return plan, read_study(plan)
+
+
+@pytest.fixture(scope="module")
+def found(sample: tuple[Plan, Study]) -> ChildStreets:
+    return measure_streets(ASKED, ground_of(*sample))
+
+
+def low_stress(of: ChildStreets) -> float:
+    return float(of.trips["low_stress"].sum())
+
+
+def test_mending_a_street_brings_what_was_measured(sample: tuple[Plan, Study], found: ChildStreets) -> None:
+    """The tags of the street are changed and everything is done again from the start."""
+    plan, study = sample
+    ranked = found.ranked[found.ranked["element"] == "segment"]
+    best = ranked.sort_values("children_gaining", ascending=False).iloc[0]
+    assert best["children_gaining"] > 0 and best["remedies"].split(";")[0] in ("footway", "30_kmh+footway")
+    mine = study.streets["street_id"] == best["street_id"]
+    mended = study.streets.copy()
+    mended.loc[mine, ["sidewalk", "sidewalk_width", "parking"]] = ["both", "2.0", ""]
+    if "30_kmh" in best["remedies"]:
+        mended.loc[mine, "maxspeed"] = "30"
+    again = measure_streets(replace_measure(0), ground_of(plan, replace(study, streets=mended)))
+    assert low_stress(again) - low_stress(found) == pytest.approx(best["children_gaining"])
+
+
+def replace_measure(measure: int) -> StreetsForChildren:
+    return ASKED.model_copy(update={"measure": measure})
+
+
+def test_ranked_by_exposure_and_each_with_its_numbers(found: ChildStreets) -> None:
+    ranked = found.ranked
+    assert (np.diff(ranked["exposure"]) <= 1e-9).all()
+    exposed = ranked[ranked["rank"] > 0]
+    assert (exposed["exposure"] > 0).all() and (ranked.loc[ranked["rank"] == 0, "exposure"] <= 1e-9).all()
+    assert (exposed["exposure"] <= 3 * exposed["children"] + 1e-6).all()
+    assert ranked["children_gaining"].notna().sum() == ASKED.measure
+    assert ranked["stress"].between(1, 4).all() and (ranked["children_shortest"] >= 0).all()
+    assert set(ranked["element"]) == {"segment", "crossing"}
+    assert set(ranked["evidence"]) <= {"tagged", "inferred", "assumed"}
+
+
+def test_every_child_walks_or_is_said_not_to(found: ChildStreets) -> None:
+    trips = found.trips
+    np.testing.assert_allclose(trips["walking"] + trips["beyond"], trips["wanting"])
+    assert (trips["low_stress"] <= trips["walking"]).all() and (trips["low_stress"] > 0).all()
+    assert (trips["mean_easiest_m"] >= trips["mean_shortest_m"]).all()
+
+
+def test_alone_with_an_adult_and_anyhow(sample: tuple[Plan, Study], found: ChildStreets) -> None:
+    plan, study = sample
+    alone = found.alone
+    assert (alone["with_adult"] <= alone["within"] + 1e-9).all()
+    by_child = alone[alone["profile"] != "stroller"]
+    assert (by_child["alone"] <= by_child["with_adult"] + 1e-9).all()
+    between = alone[[name for name in alone if name.startswith("between_")]].sum(axis=1)
+    np.testing.assert_allclose(between, alone["within"] - alone["alone"], atol=1e-6)
+    assert (alone["between_steps"].to_numpy() == 0)[alone["profile"] != "stroller"].all()
+    younger, older = (alone[alone["profile"] == name].set_index(["unit_id", "kind"])["alone"]
+                      for name in ("alone_6_8", "alone_9_11"))  # fmt: skip
+    assert (younger <= older + 1e-9).all() and younger.sum() < older.sum()
+    ground = ground_of(plan, study)
+    speeds = dict.fromkeys(catalog.bands(), 1.0)
+    covered = sum_coverage(ground.coverage, study.origins, study.units, speeds)
+    both = alone.merge(covered, on=["unit_id", "kind", "band"], suffixes=("", "_c"))
+    assert len(both) == len(alone)
+    np.testing.assert_allclose(both["within"], both["covered"])
+
+
+# ---------------------------------------------------------------------------------------------------- the command line
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+TOLD = PLAN + '[streets_for_children]\nkinds = ["primary_school", "park"]\nmeasure = 3\nfarthest_m = 1500\n'
+
+
+def test_the_verb_and_run_write_the_same_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, out = write_toy(tmp_path, TOLD), tmp_path / "out"
+    assert main(["streets", str(plan), "--out", str(out), "--lang", "en"]) == 0
+    said = capsys.readouterr().out
+    assert "low-stress" in said or "nowhere too hard" in said
+    assert main(["run", str(plan), "--out", str(out)]) == 0
+    verb, run = out / "toy.streets", out / "toy"
+    for name in ("streets.csv", "crossings.csv", "schools.csv", "trips.csv", "alone.csv"):
+        assert (verb / name).read_bytes() == (run / name).read_bytes(), name
+    layers = set(gpd.list_layers(run / "result.gpkg")["name"])
+    assert {"walked_streets", "school_gates"} <= layers
+    assert set(gpd.list_layers(verb / "streets.gpkg")["name"]) == layers & {
+        "walked_streets", "walked_crossings", "school_gates"
+    }  # fmt: skip
+    record = json.loads((verb / "run.json").read_text(encoding="utf-8"))
+    assert {row["file"] for row in record["files"]} == {path.name for path in verb.iterdir()} - {"run.json"}
+    assert record["asked"]["kinds"] == ["primary_school", "park"] and record["evidence"]["stress"]["assumed"] > 0
+
+
+def test_the_toy_town_s_children_walk_along_its_street(tmp_path: Path) -> None:
+    """Primary school S at 800, on the street from 400 to 1200: a (1) and b (2) come along its west, c (4) and f (32)
+    down the lane, d (8) and e (16) live beside it."""
+    plan, out = write_toy(tmp_path, TOLD), tmp_path / "out"
+    assert main(["streets", str(plan), "--kind", "primary_school", "--out", str(out)]) == 0
+    walked = {row["length_m"]: row["children"] for row in rows_of(out / "toy.streets/streets.csv")}
+    assert walked == {"400.0": "3", "800.0": "63", "300.0": "36"}
+    (trips,) = rows_of(out / "toy.streets/trips.csv")
+    assert (trips["walking"], trips["beyond"], trips["profile"]) == ("63", "0", "alone_9_11")
+
+
+def test_a_run_that_does_not_ask_writes_nothing_of_it(tmp_path: Path) -> None:
+    plan, out = write_toy(tmp_path), tmp_path / "out"
+    assert main(["run", str(plan), "--out", str(out)]) == 0
+    assert not (out / "toy/trips.csv").exists()
+
+
+def test_what_nobody_can_ask_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, out = write_toy(tmp_path), str(tmp_path / "out")
+    assert main(["streets", str(plan), "--kind", "zoo", "--out", out, "--lang", "zh"]) == 2
+    assert "zoo" in capsys.readouterr().err
+    assert main(["streets", str(plan), "--profile", "superman", "--out", out, "--lang", "en"]) == 2
+    assert main(["streets", str(plan), "--detour", "nan", "--out", out, "--lang", "en"]) == 2
+    capsys.readouterr()
+    wrong = write_toy(tmp_path / "wrong", PLAN + '[streets_for_children]\nprofile = "superman"\n')
+    assert main(["streets", str(wrong), "--out", out, "--lang", "en"]) == 1
+    assert "superman" in capsys.readouterr().err
+
+
+def test_without_any_school_nobody_walks_and_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, out = write_toy(tmp_path), tmp_path / "out"
+    assert main(["streets", str(plan), "--kind", "library", "--out", str(out), "--lang", "en"]) == 0
+    assert "nobody walks" in capsys.readouterr().err
+    assert rows_of(out / "toy.streets/trips.csv") == []
+    assert {row["children"] for row in rows_of(out / "toy.streets/streets.csv")} == {"0"}
+
+
+def test_names_from_data_stay_text(tmp_path: Path) -> None:
+    plan, out = write_toy(tmp_path, TOLD), tmp_path / "out"
+    osm = tmp_path / "data/streets.osm"
+    name = "=1+1|&lt;script&gt;*路*"
+    osm.write_text(osm.read_text(encoding="utf-8").replace(
+        '<tag k="highway" v="residential"/>', f'<tag k="highway" v="primary"/><tag k="name" v="{name}"/>'
+    ), encoding="utf-8")  # fmt: skip
+    assert main(["streets", str(plan), "--out", str(out)]) == 0
+    page = (out / "toy.streets/summary.md").read_text(encoding="utf-8")
+    assert "<script" not in page and "&lt;script>" in page
+    names = {row["name"] for row in rows_of(out / "toy.streets/streets.csv")}
+    assert "'=1+1|<script>*路*" in names
+
+
+def test_tables_have_the_columns_they_promise(found: ChildStreets) -> None:
+    for table in (found.ranked, found.streets, found.crossings, found.schools):
+        assert isinstance(table, gpd.GeoDataFrame) and table.crs is not None
+    assert isinstance(found.trips, pd.DataFrame)
+    assert (found.alone["unit_id"] == ALL_UNITS).any()
+    assert (found.schools["peak_children_400_m"] > 0).any()
