@@ -174,6 +174,9 @@ def test_the_front_of_walks_around_a_block(names: list[str], lengths: list[int],
 
 
 def judge_front(of: Asked, detour: float) -> None:
+    profile = catalog.profiles()[of.profile]
+    most = max(profile.most_segment_stress.value, profile.most_crossing_stress.value)
+    assert ((of.grade <= most) == of.bears).all(), "what is borne comes before what is not"
     walks = all_walks(of)
     assume(walks is not None)
     shortest = of.shortest_m()
@@ -285,3 +288,12 @@ def test_nobody_walks_through_a_closed_street_but_from_it_and_to_it(
 @pytest.mark.parametrize(("count", "wanted", "rows"), [(5, 3, [0, 2, 4]), (2, 3, [0, 1]), (1, 3, [0]), (4, 1, [0])])
 def test_the_first_the_last_and_between_are_shown(count: int, wanted: int, rows: list[int]) -> None:
     assert chosen_of(count, wanted) == rows
+
+
+def test_a_stroller_goes_around_the_steps_and_bears_the_longer_way() -> None:
+    lines = [[(0, 0), (100, 0)], [(0, 0), (0, 30), (100, 30), (100, 0)]]
+    streets, nodes = street_table(lines)
+    of = asked(tagged(streets, ["steps", "path"]), nodes, [Point(0, 0)], [Point(100, 0)], "stroller")
+    passable = least_walk(of.ways, of.length, ~of.trip.graph.steps)
+    assert of.shortest_m() == 100 and passable is not None and walk_nm(passable) == 160 * 10**9
+    assert not of.bears[of.trip.graph.steps].any() and of.bears[~of.trip.graph.steps].all()

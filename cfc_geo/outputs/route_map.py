@@ -72,7 +72,7 @@ def _walk(routing: Routing, walk: Any, lang: str) -> dict[str, Any]:
     places = hazards.geometry.apply(_middle)
     return {
         "name": walk_name(routing, walk, lang),
-        "short": f"{walk.length_m:,.0f} m · {walk.minutes:.0f} min",
+        "short": catalog.word("route.short", lang, metres=f"{walk.length_m:,.0f}", minutes=f"{walk.minutes:.0f}"),
         "lines": [text(line) for line in walk_lines(routing, walk, lang)],
         "borne": bool(walk.borne),
         "worst": int(walk.worst_stress),

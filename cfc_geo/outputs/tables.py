@@ -21,7 +21,7 @@ BOM = "\ufeff"
 """Tells Excel and WPS that a CSV file is UTF-8."""
 
 DECIMALS = {"share": 4, "rate": 3, "m": 1, "km": 2, "min": 1, "m/s": 2}
-"""Fixed decimals by unit; `COUNTED` ones and those of their own have up to `COUNT_DECIMALS`, trailing zeros cut off."""
+"""Fixed decimals by unit; `COUNTED` units have up to `COUNT_DECIMALS`, trailing zeros cut off."""
 COUNTED = ("children", "places", "count", "cost")
 COUNT_DECIMALS = 3
 
@@ -84,7 +84,7 @@ def figure(value: Any, unit: str) -> str:
     """A number as written in every table, by its unit; "" where undefined."""
     if value is None or math.isnan(value):
         return ""
-    if unit in (*COUNTED, "own"):
+    if unit in COUNTED:
         shown = f"{round(float(value), COUNT_DECIMALS) + 0.0:.{COUNT_DECIMALS}f}"
         return shown.rstrip("0").rstrip(".")
     decimals = DECIMALS[unit]

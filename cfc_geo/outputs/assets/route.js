@@ -22,7 +22,7 @@
   $("credit").title = data.sources.join("\n");
   $("rests-word").textContent = words.rests;
   list($("verdict"), data.verdict);
-  list($("rests"), data.rests);
+  list($("rests"), [...data.rests, ...data.sources]);
   [1, 2, 3, 4].forEach((level) => {
     const row = make("li", "");
     row.append(make("i", "", "s" + level), make("span", words["stress_" + level]));
