@@ -25,6 +25,7 @@ from cfc_geo.inputs.study import study_area
 from cfc_geo.inputs.walkable import is_walkable
 from cfc_geo.model import Study
 from cfc_geo.plan import Plan
+from cfc_geo.tables import STREET_COLUMNS
 
 JUNCTION_M = 0.5
 """A place on a street so near to one of its ends is that end."""
@@ -222,6 +223,7 @@ def _row_of_link(link: _Link, numbers: Numbers) -> dict[str, Any]:
     block = link.block
     steps = bool(block.steps) or block.highway == "steps"
     return {
+        **dict.fromkeys(STREET_COLUMNS, ""),  # what no edit says of a street, nobody says
         **_MARKS,
         "street_id": block.id,
         "from_node": _node(link.ends[0], numbers),
