@@ -172,6 +172,10 @@ def streets_options(say: Callable[[str], str]) -> list[click.Parameter]:
         option("assign", None, click.Choice(("nearest", "room", "gravity"))),
         option("detour", "X", click.FloatRange(1, 3)),
         option("measure", "N", click.IntRange(0, 200)),
+        option("corridors", "N", click.IntRange(0, 50)),
+        option("corridor-m", "M", click.IntRange(100, 5_000)),
+        option("corridors-total-m", "M", click.IntRange(1, 1_000_000)),
+        option("new-links", "N", click.IntRange(0, 20)),
     ]
 
 

@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -73,6 +74,14 @@ def test_hostile_names_are_text(name: str, tmp_path: Path) -> None:
     assert "路" in told and ("\u202e" not in told)
     if "<b>" in name:
         assert "<b>路</b> & <para/>" in told
+
+
+@has_font
+@has_poppler
+def test_a_school_without_a_name_goes_by_its_id(tmp_path: Path) -> None:
+    corridors, study = found()
+    nameless = replace(study, facilities=study.facilities.assign(name=""))  # type: ignore[type-var]
+    assert "Joins: 第一小学" in read(audit_sheet(corridors, "C1", nameless, "en"), tmp_path)
 
 
 @has_font

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas as gpd
 import pandas as pd
@@ -10,7 +11,10 @@ import tomli_w
 
 from cfc_geo.cli import main
 from cfc_geo.outputs import fonts
+from cfc_geo.outputs.streets_report import sheets_of
 from cfc_geo.plan import load_plan
+from cfc_geo.questions.corridors import find_corridors
+from tests.test_corridors import straight, town
 from tests.toyplan import PLAN, write_toy
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +23,10 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
-    assert main(["--lang", "en", "streets", str(ROOT / "scenarios" / "base.toml"), "--out", str(out)]) == 0
+    assert (
+        main(["--lang", "en", "streets", str(ROOT / "scenarios" / "base.toml"), "--out", str(out), "--measure", "0"])
+        == 0
+    )
     return out / "base.streets"
 
 
@@ -55,14 +62,31 @@ def test_new_links_are_scenarios_and_one_spans_the_river(folder: Path) -> None:
         assert [edit.verb for edit in plan.edits] == ["footbridge"]
 
 
-def test_without_a_font_the_rest_is_written_and_the_planner_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_with_the_bridge_the_river_parts_nobody_any_longer_and_options_hold(folder: Path, tmp_path: Path) -> None:
+    links = pd.read_csv(folder / "links.csv")
+    river = links[links["barrier_name"] == "示例江"].iloc[0]
+    scenario = folder / f"base.link-{river['link_id'][1:]}.toml"
+    lengths = ["--corridors", "9", "--corridor-m", "500", "--corridors-total-m", "1500"]
+    asked = ["--measure", "0", *lengths, "--allow", str(ROOT)]
+    assert main(["streets", str(scenario), "--out", str(tmp_path), *asked]) == 0
+    after = tmp_path / f"{scenario.stem}.streets"
+    assert "water" not in set(pd.read_csv(after / "links.csv")["barrier"])
+    before_m, after_m = (
+        pd.read_csv(of / "detours.csv").set_index("unit_id").loc["all", "detour_child_m"] for of in (folder, after)
+    )
+    assert before_m - after_m == pytest.approx(river["child_m_saved"], abs=0.3)
+    corridors = pd.read_csv(after / "corridors.csv")
+    assert len(corridors) and (corridors["length_m"] >= 500).all() and corridors["length_m"].sum() <= 1500
+
+
+def test_without_a_font_the_planner_is_told_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "font_folders", list)
-    plan = ROOT / "scenarios" / "base.toml"
-    assert main(["--lang", "zh", "streets", str(plan), "--out", str(tmp_path), "--measure", "0"]) == 0
-    assert "fonts-noto-cjk" in capsys.readouterr().err
-    assert not list(tmp_path.glob("*/*.pdf")) and (tmp_path / "base.streets" / "corridors.csv").exists()
+    ranked, study = town(straight("人民路", 0, 500))
+    found = find_corridors(ranked, study)
+    answer = SimpleNamespace(corridors=found.table, corridor_parts=found.parts)
+    sheets, told = sheets_of(answer, study, "zh")  # type: ignore[arg-type]
+    assert sheets == {} and [finding.severity for finding in told] == ["warning"]
+    assert "fonts-noto-cjk" in told[0].text("zh")
 
 
 def test_keys_of_the_plan_say_how_many_and_how_long(tmp_path: Path) -> None:

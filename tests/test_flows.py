@@ -182,7 +182,7 @@ def check_against(found: dict[Any, float], street: np.ndarray, crossing: np.ndar
 TAGS = st.sampled_from([BIG, WALKED, SMALL, PATH, STEPS, {"highway": "tertiary"}, {}])
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(random_places(), st.data())
 def test_flows_are_those_of_all_shortest_walks_listed_one_by_one(place: Place, data: Any) -> None:
     tags = [data.draw(TAGS) for _ in range(len(place.streets))]
@@ -196,7 +196,7 @@ def test_flows_are_those_of_all_shortest_walks_listed_one_by_one(place: Place, d
     assert (fine == (flows.borne == 0)).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(random_places(), st.data())
 def test_shortest_walks_are_as_long_as_the_spine_s(place: Place, data: Any) -> None:
     closed = [data.draw(st.booleans()) and data.draw(st.booleans()) for _ in range(len(place.streets))]

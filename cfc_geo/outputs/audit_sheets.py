@@ -194,7 +194,9 @@ def _remedy(remedies: str, exposure: float, lang: str) -> str:
 def _joined(line: Any, study: Study) -> gpd.GeoDataFrame:
     near = study.entrances[study.entrances.dwithin(line, JOINED_M)]
     here = study.facilities["facility_id"].isin(near["facility_id"]) & study.facilities["kind"].isin((*SCHOOLS, *PARKS))
-    return study.facilities[here].sort_values("facility_id")
+    joined = study.facilities[here].sort_values("facility_id")
+    name = joined["name"].fillna("")
+    return joined.assign(name=name.where(name != "", joined["facility_id"]))
 
 
 def _texts(row: pd.Series, parts: gpd.GeoDataFrame, joined: gpd.GeoDataFrame, lang: str) -> list[str]:

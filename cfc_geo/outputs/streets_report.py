@@ -121,9 +121,9 @@ def _place_line(row: Any, lang: str) -> str:
     if not row.remedies:
         remedy = say("no_remedy")
     elif pd.isna(row.children_gaining):
-        remedy = say("remedy", remedies=row.remedies)
+        remedy = say("remedy", remedies=_remedies(row.remedies, lang))
     else:
-        remedy = say("measured", remedies=row.remedies, gain=_children(row.children_gaining))
+        remedy = say("measured", remedies=_remedies(row.remedies, lang), gain=_children(row.children_gaining))
     what = say("segment", length=figure(row.length_m, "m")) if row.element == "segment" else say("crossing")
     return say(
         "first", name=_plain(row.name) or say("unnamed", id=_plain(row.street_id)), what=what, stress=row.stress,
@@ -170,6 +170,13 @@ def _evidence_line(found: ChildStreets, lang: str) -> str:
 
 def _sayer(lang: str) -> Callable[..., str]:
     return lambda key, **values: catalog.word(f"streets.{key}", lang, **values)
+
+
+def _remedies(words: str, lang: str) -> str:
+    """30_kmh+footway;signal → in words: together, or one of them."""
+    say = _sayer(lang)
+    ways = [say("and").join(say(f"to.{part}") for part in way.split("+")) for way in words.split(";")]
+    return say("or").join(ways)
 
 
 def _profile(name: str, lang: str) -> str:
