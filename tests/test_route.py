@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import shapely
+from affine import Affine
 from pyproj import Transformer
 
 from cfc_geo import catalog
@@ -151,6 +153,20 @@ def test_a_street_that_a_scenario_adds_is_walked(tmp_path: Path) -> None:
     assert route(scenario, "f", "S") == 0
     lengths = [table(one, "walks.csv")["length_m"][0] for one in (plan, scenario)]
     assert lengths == pytest.approx([290 + 400, 10 + 500], abs=0.1)
+
+
+def test_climbing_is_what_a_slope_adds(tmp_path: Path) -> None:
+    """A plane that rises 5 % to the east: Tobler's factor uphill, and none that helps a child downhill."""
+    plan = toy(tmp_path, plan=PLAN + '[terrain]\nfile = "data/dem.tif"\n')
+    columns = 0.05 * 20 * np.arange(100)
+    corner = Affine(20, 0, ORIGIN[0] - 300, 0, -20, ORIGIN[1] + 600)
+    made = {"width": 100, "height": 60, "count": 1, "dtype": "float64", "crs": CRS, "transform": corner}
+    with rasterio.open(tmp_path / "data/dem.tif", "w", driver="GTiff", **made) as dem:
+        dem.write(np.tile(columns, (60, 1)), 1)
+    flat = 600 / catalog.profiles()["child_with_adult"].speed_ms.value / 60
+    assert route(plan, "b", "S") == 0 and route(plan, place(800, 0), "K") == 0
+    assert table(plan, "walks.csv")["minutes_climbing"][0] == pytest.approx(flat * (np.exp(3.5 * 0.05) - 1), abs=0.1)
+    assert table(plan, "walks.csv", 2)["minutes_climbing"][0] == 0
 
 
 def test_the_datum_of_a_place_counts(tmp_path: Path) -> None:

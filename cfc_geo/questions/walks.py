@@ -129,8 +129,11 @@ class Teller:
 
     def hazards(self, parts: gpd.GeoDataFrame, *, borne: bool = True) -> gpd.GeoDataFrame:
         """`tables.HAZARD_COLUMNS`: parts that are hard or not borne, and steps; like ones that follow one another as
-        one. Without `borne` only what the profile does not bear."""
-        same = ["element", "name", "stress", "governed_by", "stress_evidence", "speed_kmh", "lanes_count", "borne"]
+        one, with the ids of all. Without `borne` only what the profile does not bear."""
+        same = [
+            "element", "name", "highway", "stress", "governed_by", "stress_evidence", "speed_kmh", "lanes_count",
+            "borne", "remedies",
+        ]  # fmt: skip
         kept = parts[parts["hazard"] & (borne | ~parts["borne"])]
         rows = list[dict[str, Any]]()
         for part in kept.to_dict("records"):
@@ -142,6 +145,7 @@ class Teller:
             )
             if last is not None and follows and all(_equal(last[name], part[name]) for name in same):
                 last["length_m"] += part["length_m"]
+                last["street_id"] += f" {part['street_id']}"
                 last["geometry"] = _one_line([last["geometry"], part["geometry"]])
             else:
                 rows.append(part)
