@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from shapely import Point, box
 
@@ -215,7 +215,9 @@ def test_scenarios_share_and_get_what_a_run_alone_gets(plan: Plan, place: Place,
     studies["street"] = replace(studies["s1"], streets=place.streets.assign(length_m=place.streets["length_m"] + 1))
     grown = base.origins.assign(children_3_5=base.origins["children_3_5"] + 2.0)
     studies["grown"] = replace(studies["s2"], origins=grown)
-    studies["moved"] = replace(base, origins=base.origins.set_geometry(base.origins.geometry.translate(3.0)))
+    moved = base.origins.set_geometry(base.origins.geometry.translate(3.0))
+    assume(place.with_(origins=moved).attached()[1].origins.attached.any())  # else no run would be
+    studies["moved"] = replace(base, origins=moved)
     check_together(plan, {name: studies[name] for name in data.draw(st.permutations(list(studies)))})
 
 

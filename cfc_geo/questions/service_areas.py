@@ -27,7 +27,7 @@ def draw_service_areas(
     a bridge.
     """
     owner = reached["facility_id"]
-    lengths = (reached["to_m"] - reached["from_m"]).groupby(owner).sum()
+    lengths = (reached["to_m"] - reached["from_m"]).groupby(owner).sum().round(6)  # sums may differ in their last bit
     kept = facilities[facilities["facility_id"].isin(lengths.index)]
     ids = kept["facility_id"]
     number = pd.Index(ids).get_indexer(owner)
