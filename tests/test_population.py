@@ -251,9 +251,9 @@ def around(
     facilities: Sequence[tuple[str, shapely.Geometry]] = (),
 ) -> Surroundings:
     """Ground is (theme, use, levels, shape), streets are (highway, line), facilities (kind, shape)."""
-    street_rows = [
-        ["s", 0, 1, 0.0, True, True, highway, "", "", "", "", "", False, False, False] for highway, _ in streets
-    ]
+    of_one = {"street_id": "s", "from_node": 0, "to_node": 1, "length_m": 0.0, "forward": True, "backward": True}
+    of_one |= {"bridge": False, "tunnel": False, "steps": False}
+    street_rows = [[(of_one | {"highway": tag}).get(name, "") for name in STREET_COLUMNS] for tag, _ in streets]
     facility_rows = [[f"f{n}", kind, "", np.nan, "", ""] for n, (kind, _) in enumerate(facilities)]
     return Surroundings(
         frame(GROUND_COLUMNS, [row[:3] for row in ground], [row[3] for row in ground]),
