@@ -1,14 +1,12 @@
 """Which parts of which streets lie within a facility's limit on foot, to the metre."""
 
-from dataclasses import replace
-
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 
-from cfc_geo.model import Attachment, Links, Network, Snaps
-from cfc_geo.network.costs import travel_costs
+from cfc_geo.model import Attachment, Network
+from cfc_geo.network.costs import at_nodes, travel_costs
 
 
 def reached_streets(
@@ -65,10 +63,9 @@ def _from_junctions(
     network: Network, attached: Attachment, facilities: pd.DataFrame, limits_m: np.ndarray
 ) -> pd.DataFrame:
     """Parts from which the walk leads through a junction: facility, segment, from_m, to_m."""
-    nodes = len(network.node_id)
     costs = travel_costs(
         network,
-        _junctions_as_origins(attached, nodes),
+        at_nodes(network, attached),
         facilities,
         horizon_m=pd.Series(limits_m, pd.Index(facilities["facility_id"])),
     )
@@ -103,19 +100,6 @@ def _from_entrances(network: Network, attached: Attachment, ids: pd.Index, limit
     before = np.where(network.segment_forward[segment], np.maximum(0.0, at_m - left_m), at_m)
     after = np.where(network.segment_backward[segment], np.minimum(network.segment_m[segment], at_m + left_m), at_m)
     return pd.DataFrame({"facility": facility[entrance], "segment": segment, "from_m": before, "to_m": after})
-
-
-def _junctions_as_origins(attached: Attachment, nodes: int) -> Attachment:
-    """Every junction as an origin that stands on it."""
-    zeros, number = np.zeros(nodes), np.arange(nodes)
-    none = np.empty(0, dtype=np.int64)
-    return replace(
-        attached,
-        origin_ids=pd.RangeIndex(nodes, name="origin_id"),
-        origins=Snaps(np.zeros(nodes, dtype=np.int64), zeros, number, zeros, 0.0),
-        doors=Links(np.arange(nodes + 1), number.astype(np.int32), np.zeros(nodes, dtype=np.int64)),
-        direct=Links(np.zeros(len(attached.facility_of_entrance) + 1, np.int64), none.astype(np.int32), none),
-    )
 
 
 def _merged(parts: pd.DataFrame) -> pd.DataFrame:
