@@ -43,6 +43,11 @@ def place_drawn(
     return place
 
 
+def degrees_shown(points: gpd.GeoSeries) -> str:
+    """Places as a planner reads them: longitude, latitude of WGS84 to six decimals."""
+    return "; ".join(f"{point.x:.6f}, {point.y:.6f}" for point in points.to_crs("EPSG:4326"))
+
+
 def water_areas(backdrop: gpd.GeoDataFrame) -> np.ndarray:
     """The polygons of water, where nothing can be built."""
     water = backdrop.geometry[backdrop["theme"] == "water"].to_numpy()

@@ -4,7 +4,6 @@ What an edit does follows from the children of the files, never from another edi
 child is lost or made but those that an edit states, and `Study.audit` books them as such.
 """
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,15 +15,13 @@ import shapely
 
 from cfc_geo.edits import OF_CHILDREN, Grow
 from cfc_geo.errors import Findings
-from cfc_geo.inputs.drawn import place_drawn
-from cfc_geo.inputs.ledger import Ledger, Numbered, numbered
-from cfc_geo.inputs.study import study_area
+from cfc_geo.inputs.drawn import degrees_shown
+from cfc_geo.inputs.ledger import Ledger, Numbered, like_named, numbered, places_of
 from cfc_geo.inputs.units import ancestors, assign_units
 from cfc_geo.model import Change, Study
 from cfc_geo.plan import Plan
 from cfc_geo.tables import children_column, children_columns
 
-SHOWN_LIKE = 3
 ALIKE = 0.4
 """How alike the name of a unit must be to be suggested."""
 ROUNDING = 1e-9
@@ -115,12 +112,12 @@ def _estate(edit: Numbered, grow: Grow, study: Study, plan: Plan, ledger: Ledger
     assert grow.id is not None and grow.at is not None and grow.datum is not None and grow.children is not None
     if taken := bool((study.origins["origin_id"] == grow.id).any()):
         ledger.error(edit, "edit.cell_taken", id=grow.id)
-    area = study_area(plan, study.units)
-    xy = place_drawn([grow.at], grow.datum, area, file=ledger.file, at=edit.at, findings=ledger.findings)
+    xy = places_of(edit, [grow.at], grow.datum, study, plan, ledger)
     if xy is None or taken:
         return []
     point = shapely.Point(xy[0])
-    unit = str(assign_units(gpd.GeoSeries([point], crs=study.crs), study.units)[0])
+    place = gpd.GeoSeries([point], crs=study.crs)
+    unit = str(assign_units(place, study.units)[0])
     if unit == "":
         ledger.error(edit, "edit.estate_outside", id=grow.id)
         return []
@@ -128,9 +125,8 @@ def _estate(edit: Numbered, grow: Grow, study: Study, plan: Plan, ledger: Ledger
         ledger.error(edit, "edit.unit_unknown", unit=unit)
         return []
     counts = {children_column(band): count for band, count in grow.children.items()}
-    degrees = gpd.GeoSeries([point], crs=study.crs).to_crs("EPSG:4326").iloc[0]
     ledger.change(edit, grow.id, "unit_id", "", unit)
-    ledger.change(edit, grow.id, "position", "", f"{degrees.x:.6f}, {degrees.y:.6f}")
+    ledger.change(edit, grow.id, "position", "", degrees_shown(place))
     for column, count in counts.items():
         ledger.change(edit, grow.id, column, "", f"{count:.10g}")
     residents = np.nan if study.origins["residents"].isna().all() else sum(counts.values())
@@ -158,10 +154,8 @@ def _unit(name: str, units: gpd.GeoDataFrame, edit: Numbered, ledger: Ledger) ->
     if found:
         ledger.error(edit, "edit.several_units", unit=name, ids=found)
         return None
-    close = difflib.get_close_matches(name, [*ids, *names], n=SHOWN_LIKE, cutoff=ALIKE)
-    near = [f"{one} {called}" for one, called in zip(ids, names, strict=True) if one in close or called in close]
-    shown = near or [f"{one} {called}" for one, called in zip(ids, names, strict=True)]
-    ledger.error(edit, "edit.no_such_unit", unit=name, near=shown[: 2 * SHOWN_LIKE])
+    near = like_named(name, ids, names, alike=ALIKE) or like_named(name, ids, names, alike=0.0)
+    ledger.error(edit, "edit.no_such_unit", unit=name, near=near)
     return None
 
 

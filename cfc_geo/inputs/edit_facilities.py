@@ -5,7 +5,6 @@ Which kinds are surveyed stays what the files say: elsewhere than at an added fa
 where the last facility of a listed kind is closed, the kind is a gap.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,18 +16,14 @@ import shapely
 
 from cfc_geo.edits import OF_FACILITIES
 from cfc_geo.errors import Findings
-from cfc_geo.inputs.drawn import place_drawn
+from cfc_geo.inputs.drawn import degrees_shown
 from cfc_geo.inputs.facilities import ENTRANCE_FAR_M
-from cfc_geo.inputs.ledger import Ledger, Numbered, numbered
-from cfc_geo.inputs.study import study_area
+from cfc_geo.inputs.ledger import Ledger, Numbered, like_named, numbered, places_of
 from cfc_geo.inputs.units import assign_units, representative_points
 from cfc_geo.model import Change, Study
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS
 
-SHOWN_LIKE = 3
-ALIKE = 0.5
-"""How alike two ids, or names, must be for one to be suggested for the other."""
 OF_PLACE = ("address", "subdistrict", "community")
 """What a file says of where a facility is, and is no longer true of one that moved."""
 OF_KIND = ("registered", "demonstration", "opened")
@@ -167,10 +162,8 @@ def _find(of_id: str, study: Study, edit: Numbered, ledger: Ledger) -> Site | No
     if of_id in study.merged:
         ledger.error(edit, "edit.merged_away", id=of_id, kept=study.merged[of_id])
         return None
-    ids, names = study.facilities["facility_id"], study.facilities["name"]
-    like = [difflib.get_close_matches(of_id, known.tolist(), n=SHOWN_LIKE, cutoff=ALIKE) for known in (ids, names)]
-    near = [f"{one} {name}" for one, name in zip(ids, names, strict=True) if one in like[0] or name in like[1]]
-    ledger.error(edit, "edit.no_such_facility", id=of_id, near=near[: 2 * SHOWN_LIKE] or ["–"])
+    near = like_named(of_id, study.facilities["facility_id"], study.facilities["name"])
+    ledger.error(edit, "edit.no_such_facility", id=of_id, near=near or ["–"])
     return None
 
 
@@ -194,8 +187,7 @@ def _places(
     coordinates: Sequence[Sequence[float]], datum: str, study: Study, plan: Plan, edit: Numbered, ledger: Ledger
 ) -> np.ndarray | None:
     """Points in the working CRS; None, with an error, unless all lie in the study area."""
-    area = study_area(plan, study.units)
-    xy = place_drawn(coordinates, datum, area, file=ledger.file, at=edit.at, findings=ledger.findings)
+    xy = places_of(edit, coordinates, datum, study, plan, ledger)
     return None if xy is None else np.asarray(shapely.points(xy))
 
 
@@ -242,7 +234,7 @@ def _shown(site: Site | None, crs: str) -> dict[str, str]:
     row = {name: value for name, value in site.row.items() if name not in UNTOLD}
     shown = {name: f"{value:.10g}" if isinstance(value, (int, float)) else str(value) for name, value in row.items()}
     place = gpd.GeoSeries([site.row["geometry"]], crs=crs)
-    shown["position"] = _degrees_shown(gpd.GeoSeries(representative_points(place), crs=crs))
+    shown["position"] = degrees_shown(gpd.GeoSeries(representative_points(place), crs=crs))
     shown["entrances"] = str(len(site.doors))
     return {name: "" if value == "nan" else value for name, value in shown.items()}
 
@@ -250,11 +242,7 @@ def _shown(site: Site | None, crs: str) -> dict[str, str]:
 def _doors_shown(site: Site, crs: str) -> str:
     """Where a facility is entered; as many places as before may be others."""
     doors = sorted((door for _, door in site.doors), key=lambda door: (door.x, door.y))
-    return _degrees_shown(gpd.GeoSeries(doors, crs=crs))
-
-
-def _degrees_shown(points: gpd.GeoSeries) -> str:
-    return "; ".join(f"{point.x:.6f}, {point.y:.6f}" for point in points.to_crs("EPSG:4326"))
+    return degrees_shown(gpd.GeoSeries(doors, crs=crs))
 
 
 def _warn_of_kind(kind: str, of_id: str, study: Study, plan: Plan, edit: Numbered, ledger: Ledger) -> None:

@@ -1,6 +1,5 @@
 """Gates that a scenario opens: closed gates of the streets, and more ways into facilities."""
 
-import difflib
 from collections.abc import Sequence
 
 import geopandas as gpd
@@ -9,16 +8,15 @@ import pandas as pd
 import shapely
 
 from cfc_geo.edits import OpenGate
-from cfc_geo.inputs.drawn import place_drawn
+from cfc_geo.inputs.drawn import degrees_shown
 from cfc_geo.inputs.facilities import ENTRANCE_FAR_M
-from cfc_geo.inputs.ledger import Ledger, Numbered, numbered
-from cfc_geo.inputs.study import study_area
+from cfc_geo.inputs.ledger import Ledger, Numbered, like_named, numbered, places_of
+from cfc_geo.inputs.walkable import may_be_walked
 from cfc_geo.model import Study
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ENTRANCE_COLUMNS
 
 SAME_PLACE_M = 1e-3
-SHOWN_LIKE = 3
 
 
 def open_gates(
@@ -72,7 +70,7 @@ def add_entrances(
             if _leads_in(place, gate.facility, study, streets, plan.walk.snap_limit_m, edit, ledger):
                 owners.append(gate.facility)
                 places.append(place)
-                ledger.change(edit, gate.facility, "entrance", "", _degrees_text(place, study.crs))
+                ledger.change(edit, gate.facility, "entrance", "", degrees_shown(gpd.GeoSeries([place], crs=study.crs)))
     if not owners:
         return study.entrances
     facility, evidence = ENTRANCE_COLUMNS
@@ -83,9 +81,7 @@ def add_entrances(
 
 
 def _place(gate: OpenGate, study: Study, plan: Plan, edit: Numbered, ledger: Ledger) -> np.ndarray | None:
-    area = study_area(plan, study.units)
-    findings = ledger.findings
-    place = place_drawn([gate.at], gate.datum, area, file=ledger.file, at=edit.at, findings=findings)
+    place = places_of(edit, [gate.at], gate.datum, study, plan, ledger)
     return None if place is None else place[0]
 
 
@@ -111,8 +107,8 @@ def _ends_of_gate(
     away_m = np.hypot(gates["x"] - place[0], gates["y"] - place[1])
     nearest = gates.loc[away_m.idxmin()]
     if away_m.min() > within_m:
-        metres, shown = round(float(away_m.min()), 1), _degrees_text(shapely.Point(nearest["x"], nearest["y"]), crs)
-        node = f"n{nearest['node_id']}"
+        metres, node = round(float(away_m.min()), 1), f"n{nearest['node_id']}"
+        shown = degrees_shown(gpd.GeoSeries(shapely.points([nearest[["x", "y"]].to_numpy(dtype=float)]), crs=crs))
         ledger.error(edit, "gate.none_near", metres=metres, within_m=within_m, node=node, place=shown)
         return None
     here = np.hypot(gates["x"] - nearest["x"], gates["y"] - nearest["y"]) <= SAME_PLACE_M
@@ -138,10 +134,8 @@ def _is_known(facility: str, study: Study, plan: Plan, edit: Numbered, ledger: L
         if other.edit.close is not None and other.edit.close.facility == facility:
             ledger.error(edit, "gate.closed_facility", facility=facility, other=other.position)
             return False
-    near = difflib.get_close_matches(facility, ids.tolist(), n=SHOWN_LIKE, cutoff=0.5)
-    alike = difflib.get_close_matches(facility, names.tolist(), n=SHOWN_LIKE, cutoff=0.5)
-    near += [f"{of_id} {name}" for of_id, name in zip(ids, names, strict=True) if name in alike]
-    ledger.error(edit, "gate.unknown_facility", facility=facility, near=near[: 2 * SHOWN_LIKE] or ["–"])
+    near = like_named(facility, ids, names) or ["–"]
+    ledger.error(edit, "gate.unknown_facility", facility=facility, near=near)
     return False
 
 
@@ -161,14 +155,9 @@ def _leads_in(
         limit_m = ENTRANCE_FAR_M
         ledger.error(edit, "gate.far_from_facility", facility=facility, metres=round(away_m, 1), limit_m=limit_m)
         return False
-    walkable = (streets["forward"] | streets["backward"]).to_numpy(dtype=bool)
+    walkable = may_be_walked(streets)
     street_m = float(shapely.distance(streets.geometry.to_numpy()[walkable], place).min())
     if street_m > snap_limit_m:
         ledger.error(edit, "gate.far_from_street", metres=round(street_m, 1), limit_m=snap_limit_m)
         return False
     return True
-
-
-def _degrees_text(place: shapely.Point, crs: str) -> str:
-    point = gpd.GeoSeries([place], crs=crs).to_crs("EPSG:4326").iloc[0]
-    return f"{point.x:.6f}, {point.y:.6f}"

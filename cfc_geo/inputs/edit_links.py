@@ -19,10 +19,8 @@ import shapely
 from shapely.ops import substring
 
 from cfc_geo.edits import AddLink
-from cfc_geo.inputs.drawn import place_drawn
-from cfc_geo.inputs.ledger import Ledger, Numbered
-from cfc_geo.inputs.study import study_area
-from cfc_geo.inputs.walkable import is_walkable
+from cfc_geo.inputs.ledger import Ledger, Numbered, places_of
+from cfc_geo.inputs.walkable import is_walkable, may_be_walked
 from cfc_geo.model import Study
 from cfc_geo.plan import Plan
 from cfc_geo.tables import STREET_COLUMNS
@@ -95,7 +93,7 @@ class _Base:
     """The streets that links may join: those that may be walked and that no edit closes."""
 
     def __init__(self, streets: gpd.GeoDataFrame) -> None:
-        walkable = (streets["forward"] | streets["backward"]).to_numpy(dtype=bool)
+        walkable = may_be_walked(streets)
         closed = streets["closed"].to_numpy(dtype=bool) if "closed" in streets else np.zeros(len(streets), dtype=bool)
         self.streets = streets
         self.rows = np.flatnonzero(walkable & ~closed)
@@ -143,8 +141,7 @@ def _draw_link(edit: Numbered, block: AddLink, base: _Base, study: Study, plan: 
         ledger.error(edit, "link.id_exists", link=block.id)
     if block.highway is not None and not is_walkable({"highway": block.highway}):
         ledger.error(edit, "link.not_walkable", highway=block.highway)
-    area = study_area(plan, study.units)
-    place = place_drawn(block.line, block.datum, area, file=ledger.file, at=edit.at, findings=ledger.findings)
+    place = places_of(edit, block.line, block.datum, study, plan, ledger)
     if place is None:
         return None
     if shapely.LineString(place).length <= SAME_PLACE_M:

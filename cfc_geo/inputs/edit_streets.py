@@ -22,7 +22,7 @@ from cfc_geo.inputs.edit_gates import add_entrances, open_gates
 from cfc_geo.inputs.edit_links import join_links
 from cfc_geo.inputs.ledger import Ledger, Numbered, numbered
 from cfc_geo.inputs.units import home_points
-from cfc_geo.inputs.walkable import is_walkable
+from cfc_geo.inputs.walkable import is_walkable, may_be_walked
 from cfc_geo.model import Change, Study
 from cfc_geo.plan import Plan
 from cfc_geo.tables import children_columns
@@ -175,7 +175,7 @@ def _close(
             ledger.note(edit, "link.homes_on_closed", children=children, count=len(facilities), ids=shown)
     if not closed.any():
         return streets
-    still_open = _walkable(streets) & ~closed
+    still_open = may_be_walked(streets) & ~closed
     if not still_open.any():
         ledger.findings.error("link.all_closed", ledger.file)
     ends = streets[["from_node", "to_node"]].to_numpy()
@@ -189,7 +189,7 @@ def _close(
 
 def _whose_nearest(study: Study, rows: np.ndarray, limit_m: float) -> tuple[float, list[str]]:
     """How many children have one of the streets `rows`, and no other, for their nearest; and which facilities have."""
-    shapes, other = study.streets.geometry.to_numpy(), _walkable(study.streets)
+    shapes, other = study.streets.geometry.to_numpy(), may_be_walked(study.streets)
     other[rows] = False
     those, others = shapely.STRtree(shapes[rows]), shapely.STRtree(shapes[other])
     whose = []
@@ -201,7 +201,3 @@ def _whose_nearest(study: Study, rows: np.ndarray, limit_m: float) -> tuple[floa
         whose.append(near[nearer])
     children = float(study.origins[children_columns()].iloc[whose[0]].to_numpy().sum())
     return round(children, 1), sorted(set(study.entrances["facility_id"].iloc[whose[1]]))
-
-
-def _walkable(streets: gpd.GeoDataFrame) -> np.ndarray:
-    return np.array(streets["forward"] | streets["backward"], dtype=bool)

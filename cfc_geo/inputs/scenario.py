@@ -13,6 +13,7 @@ from cfc_geo.inputs.edit_children import edit_children
 from cfc_geo.inputs.edit_facilities import edit_facilities
 from cfc_geo.inputs.edit_streets import edit_streets
 from cfc_geo.inputs.ledger import Ledger, numbered
+from cfc_geo.inputs.walkable import may_be_walked
 from cfc_geo.model import Change, Study
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ENTRANCES, FACILITIES, ORIGINS, check_table
@@ -69,7 +70,7 @@ def _check_places(study: Study, plan: Plan, ledger: Ledger) -> None:
 def _metres_to_streets(points: np.ndarray, streets: gpd.GeoDataFrame) -> np.ndarray:
     """Metres in a straight line from each point to the nearest street that may be walked; one that a scenario closes is
     still walked to and from what lies on it."""
-    walkable = (streets["forward"] | streets["backward"]).to_numpy(dtype=bool)
+    walkable = may_be_walked(streets)
     if not walkable.any():
         return np.full(len(points), np.inf)
     lines = streets.geometry if walkable.all() else streets.geometry[walkable]

@@ -21,6 +21,9 @@ foot, column worldwide), "Key:foot", "Key:access", "Key:motorroad", "Key:oneway:
 
 from collections.abc import Mapping
 
+import numpy as np
+import pandas as pd
+
 Tags = Mapping[str, str]
 
 OPEN = frozenset(
@@ -75,6 +78,11 @@ def is_walkable(tags: Tags) -> bool:
     if tags.get("access") in CLOSED or tags.get("service") == "private":
         return False
     return highway != "cycleway" or tags.get("segregated") in ("yes", "no") or _has_sidewalk(tags)
+
+
+def may_be_walked(streets: pd.DataFrame) -> np.ndarray:
+    """Which rows of a table of streets may be walked, one way at least; one that a scenario closes is among them."""
+    return np.array(streets["forward"] | streets["backward"], dtype=bool)
 
 
 def is_private(tags: Tags) -> bool:
