@@ -52,10 +52,10 @@ def filled_page(page: str, payload: Mapping[str, Any]) -> str:
 
 
 def drawn_page(payload: Mapping[str, Any], name: str, title: str, no_script: str, lang: str) -> str:
-    """A sealed page of its own, made of `assets/<name>.html`, `.css` and `.js`, with Leaflet but not folium's shell; it
-    asks nobody for anything."""
-    styles = [_style(_asset(file)) for file in ("leaflet.css", f"{name}.css")]
-    scripts = [_script(_asset(file)) for file in ("leaflet.js", f"{name}.js")]
+    """A sealed page of its own, made of `assets/<name>.html`, `.css` and `.js`, with `drawn.css` and `drawn.js`, which
+    such pages share, with Leaflet but not folium's shell; it asks nobody for anything."""
+    styles = [_style(_asset(f"{file}.css")) for file in ("leaflet", "drawn", name)]
+    scripts = [_script(_asset(f"{file}.js")) for file in ("leaflet", "drawn", name)]
     body = _asset(f"{name}.html").replace("NO-SCRIPT", html.escape(no_script), 1)
     page = (
         f'<!DOCTYPE html>\n<html lang="{LANG_TAGS[lang]}">\n<head>\n<meta charset="utf-8"/>'

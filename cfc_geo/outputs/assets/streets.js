@@ -1,31 +1,11 @@
 /* Shows where children walk. All text from data goes in through textContent. */
 (function () {
   "use strict";
-  const data = JSON.parse(document.getElementById("cfc-data").textContent);
-  const words = data.words;
-  const $ = (id) => document.getElementById(id);
-  const colours = ["", "#2a8a8f", "#8aa83a", "#e08a00", "#b3261e"];
+  const { data, words, $, still, colours, narrow, make, row, button, start, ground } = window.cfcDrawn;
   const widths = [1.5, 3, 5, 7.5, 10];
-  const still = { interactive: false };
-  const make = (name, text, kind) => {
-    const one = document.createElement(name);
-    if (text) one.textContent = text;
-    if (kind) one.className = kind;
-    return one;
-  };
-  const row = (into, text, kind) => {
-    const one = make("li", ""), mark = make("i", "", kind);
-    one.append(mark, make("span", text));
-    into.append(one);
-    return mark;
-  };
-  const narrow = () => window.innerWidth < 720;
   let chosen = -1;
 
   $("title").textContent = words.page + " · " + data.title;
-  $("review").textContent = data.review;
-  $("credit").textContent = [words.offline, ...data.sources].join("  ");
-  $("credit").title = data.sources.join("\n");
   $("stress").append(make("li", words.stress));
   [1, 2, 3, 4].forEach((level) => row($("stress"), words["stress_" + level], "s" + level));
   $("flow").append(make("li", words.flow));
@@ -36,22 +16,14 @@
   $("corridors-word").textContent = data.corridors.length ? words.corridors : words.no_corridors;
   $("links-word").textContent = data.links.length ? words.links : "";
 
-  const map = L.map("map", { zoomControl: false, attributionControl: false, zoomSnap: 0.25, preferCanvas: true, fadeAnimation: false, zoomAnimation: false });
-  L.control.zoom({ position: "topright" }).addTo(map);
+  const map = start();
   const fit = (bounds) => map.fitBounds(bounds, narrow()
     ? { paddingTopLeft: [16, 20], paddingBottomRight: [16, window.innerHeight * 0.3] }
     : { paddingTopLeft: [370, 30], paddingBottomRight: [40, 50] });
   fit(data.bounds);
-  L.control.scale({ imperial: false, position: narrow() ? "topleft" : "bottomright" }).addTo(map);
   // below the flows, which lie on the map's own pane: the ground, and on it what lights up a corridor
   [["ground", 300], ["under", 350]].forEach(([name, z]) => { map.createPane(name).style.zIndex = z; });
-  const closed = (ring) => ring.length > 3 && String(ring[0]) === String(ring[ring.length - 1]);
-  const areas = (rings, colour) => rings.filter(closed).forEach((ring) =>
-    L.polygon(ring, { ...still, pane: "ground", stroke: false, fillColor: colour, fillOpacity: 0.85 }).addTo(map));
-  areas(data.ground.green, "#cfe0c3");
-  areas(data.ground.water, "#bcd9e6");
-  L.polyline(data.ground.water.filter((ring) => !closed(ring)), { ...still, pane: "ground", color: "#9cc3d5", weight: 2 }).addTo(map);
-  L.polyline(data.streets, { ...still, pane: "ground", color: "#d8d3c9", weight: 1 }).addTo(map);
+  ground(map, { pane: "ground" });
   const lit = L.layerGroup().addTo(map);
   data.flows.forEach((flow) => L.polyline(flow.at, { ...still, color: colours[flow.stress], weight: widths[flow.wide], opacity: 0.9 }).addTo(map));
   data.places.forEach((place) => {
@@ -65,11 +37,7 @@
   });
   data.links.forEach((link) => {
     L.polyline(link.at, { color: "#0b5d7a", weight: 5, dashArray: "8 7" }).bindTooltip(make("span", link.text + " · " + link.told)).addTo(map);
-    const button = make("button", "");
-    button.type = "button";
-    button.append(make("span", link.text), make("small", link.told));
-    button.addEventListener("click", () => fit(L.latLngBounds(link.at.flat()).pad(2)));
-    $("links").append(button);
+    button($("links"), [make("span", link.text), make("small", link.told)], () => fit(L.latLngBounds(link.at.flat()).pad(2)));
   });
 
   function choose(number) {
@@ -94,20 +62,9 @@
     const longest = corridor.at.reduce((one, other) => (other.length > one.length ? other : one));
     L.marker(longest[Math.floor(longest.length / 2)], { keyboard: false, icon: L.divIcon({ className: "tag s" + corridor.stress, iconSize: [26, 18], html: make("span", corridor.id) }) })
       .bindTooltip(make("span", corridor.name || words.nameless)).on("click", () => choose(number)).addTo(map);
-    const button = make("button", "");
-    button.type = "button";
-    button.append(make("b", corridor.id, "s" + corridor.stress), make("span", corridor.name || words.nameless), make("small", corridor.metres));
-    button.addEventListener("click", () => choose(number));
-    $("corridors").append(button);
+    const parts = [make("b", corridor.id, "s" + corridor.stress), make("span", corridor.name || words.nameless), make("small", corridor.metres)];
+    button($("corridors"), parts, () => choose(number));
   });
-  const fold = (shut) => {
-    $("panel").classList.toggle("folded", shut);
-    $("fold").textContent = shut ? words.unfold : words.fold;
-    $("fold").setAttribute("aria-expanded", String(!shut));
-  };
-  $("fold").addEventListener("click", () => fold(!$("panel").classList.contains("folded")));
-  fold(narrow());
-  window.addEventListener("resize", () => map.invalidateSize());
   window.cfcStreets = { corridors: data.corridors.length, links: data.links.length, hazards: data.hazards.length };
   document.documentElement.classList.add("ready");
 })();
