@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import shapely
 from cfc_geo import edits, options
 from cfc_geo.cli import main
 from cfc_geo.plan import load_plan
+from cfc_geo.questions.siting.problem import Objective
 from cfc_geo.run import run_plan
 from cfc_geo.siting.ask import Ask
 from cfc_geo.siting.find import find_sites
@@ -361,3 +363,7 @@ def test_candidates_far_from_streets_are_told(tmp_path: Path, capsys: pytest.Cap
 
 def test_options_ask_for_no_more_than_an_edit_may_say() -> None:
     assert (options.MOST_PLACES, options.MOST_COST) == (edits.MOST_PLACES, edits.MOST_COST)
+
+
+def test_every_objective_may_be_asked_for() -> None:
+    assert set(options.OBJECTIVES) == set(get_args(Objective))

@@ -4,7 +4,7 @@ import _thread
 import threading
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import networkx as nx
 import numpy as np
@@ -25,7 +25,7 @@ from cfc_geo.questions.siting.start import greedy_sites
 from tests.real import shared_file
 
 LIMIT_M = 500.0
-OBJECTIVES: tuple[Objective, ...] = ("cover", "cover-capacitated", "p-median", "p-center", "set-cover", "equity")
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 
 @st.composite
