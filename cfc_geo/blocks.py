@@ -449,16 +449,14 @@ class StreetsForChildren(PlanModel):
     assign: Literal["nearest", "room", "gravity"] = Field(
         "nearest",
         description="kinds with places: nearest; room: nearest pairs first as long as there are places; gravity: by "
-        "places and nearness. Other kinds are visited by nearness (decay of [access])",
+        "places and nearness. Other kinds are visited by nearness (decay of [access]), the nearest where none is near",
     )
     districts: Districts | None = Field(
         None,
         description="which facilities each home is given, of several the nearest; for the kinds of the facilities that "
         "the file names, instead of `assign`",
     )
-    farthest_m: float = Field(
-        2_000, ge=100, le=10_000, description="who has farther to a kind with places does not walk; an assumption"
-    )
+    farthest_m: float = Field(2_000, ge=100, le=10_000, description="who has farther does not walk; an assumption")
     detour: float = Field(
         1.25, ge=1, le=3, description="how many times as long as the shortest walk an easier one may be; an assumption"
     )

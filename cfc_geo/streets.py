@@ -12,7 +12,7 @@ from cfc_geo.blocks import Access, StreetsForChildren
 from cfc_geo.catalog import Norm, Profile
 from cfc_geo.errors import Findings
 from cfc_geo.model import Attachment, ChildStreets, Coverage, Network, Study
-from cfc_geo.network.costs import nearest_costs, travel_costs
+from cfc_geo.network.costs import TOLERANCE_M, nearest_costs, travel_costs
 from cfc_geo.network.flows import Trips, Ways, excess_of, walk_flows, ways_of
 from cfc_geo.network.sided import sided_graph
 from cfc_geo.network.stress import evidence_summary, segment_stress
@@ -111,7 +111,8 @@ def _trips(kind: str, asked: StreetsForChildren, ground: Ground, findings: Findi
     facilities = study.facilities[study.facilities["kind"] == kind]
     has_places = catalog.kinds()[kind].has_places
     limit_m = asked.farthest_m if has_places or kind not in ground.norms else ground.norms[kind].limit_m
-    pairs = travel_costs(ground.network, ground.attachment, facilities, horizon_m=limit_m).pairs
+    farthest_m = max(asked.farthest_m, limit_m)
+    pairs = travel_costs(ground.network, ground.attachment, facilities, horizon_m=farthest_m).pairs
     place = pd.Index(study.facilities["facility_id"]).get_indexer(facilities["facility_id"])
     table = pd.DataFrame(
         {
@@ -120,17 +121,20 @@ def _trips(kind: str, asked: StreetsForChildren, ground: Ground, findings: Findi
             "metres": pairs["metres"].to_numpy(),
         }
     )
-    decay, parameter = ground.access.decay, ground.access.parameter
+    metres, access = table["metres"].to_numpy(), ground.access
+    weights = decay_weights(metres, limit_m, decay=access.decay, parameter=access.parameter)
     found = trips_to(
-        kind, study, table, assign=asked.assign, participation=ground.access.participation.get(kind, 1.0),
-        weights=decay_weights(table["metres"].to_numpy(), limit_m, decay=decay, parameter=parameter),
-        districts=_districts_of(kind, ground),
+        kind, study, table, assign=asked.assign, participation=access.participation.get(kind, 1.0),
+        weights=np.where(metres <= limit_m + TOLERANCE_M, weights, 0.0), districts=_districts_of(kind, ground),
     )  # fmt: skip
     if found.capacity_assumed:
         findings.warning("trips.capacity_unknown", ground.plan_file, kind=kind, count=found.capacity_assumed)
-    if found.beyond > 0:
+    if table.empty:
+        ids = facilities["facility_id"].tolist()
+        findings.warning("trips.nobody", ground.plan_file, kind=kind, ids=ids[:8], limit_m=float(farthest_m))
+    elif found.beyond > 0:
         findings.note(
-            "trips.beyond", ground.plan_file, kind=kind, children=round(found.beyond, 1), limit_m=float(limit_m)
+            "trips.beyond", ground.plan_file, kind=kind, children=round(found.beyond, 1), limit_m=float(farthest_m)
         )
     if kind not in study.surveyed:
         findings.warning("trips.partly_listed", ground.plan_file, kind=kind)

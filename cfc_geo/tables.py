@@ -176,7 +176,7 @@ CORRIDOR_COLUMNS = (
     "corridor_id", "name", "from_street", "to_street", "unit_id", "unit_name", "length_m", "carriageway_m", "segments",
     "children_on_it", "children_beside", "exposure_m", "crossing_exposure", "stress_worst", "stress_mean",
     "assumed_share", "crossings_hard", "schools", "schools_joined", "parks", "parks_joined", "remedies",
-    "children_gaining", "gaining_unit", "gaining_share",
+    "children_gaining", "children_gaining_so_far", "gaining_unit", "gaining_share",
 )  # fmt: skip
 CORRIDOR_PART_COLUMNS = (
     "corridor_id", "part", "element", "along_m", "street_id", "name", "highway", "length_m", "stress", "governed_by",

@@ -172,10 +172,26 @@ def test_who_gains_is_what_is_passed_in() -> None:
 
     found = find_corridors(ranked, study, gained=gained, walking=np.array([150.0, 100.0]))
     row = found.table.iloc[0]
-    assert asked == [[1, 2]] and (row["children_gaining"], row["gaining_share"]) == (50, 0.2)
+    assert asked == [[1, 2], [1, 2]] and row["children_gaining_so_far"] == 50, "alone, and with all before it"
+    assert (row["children_gaining"], row["gaining_share"]) == (50, 0.2)
     assert row["gaining_unit"] == "镇"
     plain = find_corridors(ranked, study).table.iloc[0]
     assert np.isnan(plain["children_gaining"]) and np.isnan(plain["gaining_share"]), "not measured is not nobody"
+
+
+def test_those_that_give_most_children_a_walk_come_first_and_the_sum_is_measured_anew() -> None:
+    ranked, study = town(
+        straight("甲路", 0, 500, 100), straight("乙路", 0, 500, 50, y=900), straight("丙路", 0, 500, 20, y=1800)
+    )
+    gains = {(0,): 0.0, (1,): 0.0, (2,): 7.0, (0, 2): 12.0, (0, 1, 2): 12.0}
+
+    def gained(rows: np.ndarray) -> np.ndarray:
+        return np.array([gains[tuple(rows.tolist())], 0.0])
+
+    table = find_corridors(ranked, study, gained=gained).table
+    assert table["name"].tolist() == ["丙路", "甲路", "乙路"]
+    assert table["children_gaining"].tolist() == [7, 0, 0] and table["children_gaining_so_far"].tolist() == [7, 12, 12]
+    assert find_corridors(ranked, study, count=1).table["name"].tolist() == ["甲路"], "without a measure, the hardest"
 
 
 def test_a_segment_ranked_twice_is_a_fault() -> None:

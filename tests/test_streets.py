@@ -25,7 +25,7 @@ from cfc_geo.tables import ALL_UNITS
 from tests.toyplan import PLAN, write_toy
 
 ROOT = Path(__file__).parents[1]
-ASKED = StreetsForChildren(kinds=["primary_school", "park"], measure=6)
+ASKED = StreetsForChildren(kinds=["primary_school", "park"], measure=12)
 
 
 def ground_of(plan: Plan, study: Study) -> Ground:

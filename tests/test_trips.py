@@ -77,6 +77,14 @@ def test_parks_are_visited_by_nearness_whatever_is_assigned() -> None:
     assert by_pair(found) == {(0, 0): 9.0, (0, 1): 3.0} and found.capacity_assumed == 0
 
 
+def test_who_has_no_park_near_by_goes_to_the_nearest() -> None:
+    study = place([12.0, 6.0], [np.nan, np.nan], kind="playground")
+    study.origins[["children_0_2", "children_3_5"]] = 0.0
+    pairs = pairs_of([(0, 0, 1.0), (0, 1, 2.0), (1, 1, 900.0), (1, 0, 800.0)])
+    found = trips_to("playground", study, pairs, assign="nearest", weights=np.array([0.75, 0.25, 0.0, 0.0]))
+    assert by_pair(found) == {(0, 0): 9.0, (0, 1): 3.0, (1, 0): 6.0}
+
+
 WALKS = st.dictionaries(st.tuples(st.integers(0, 4), st.integers(0, 3)), st.integers(1, 9).map(float), min_size=1)
 
 

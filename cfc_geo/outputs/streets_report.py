@@ -137,6 +137,7 @@ def _corridor_lines(found: ChildStreets, lang: str) -> list[str]:
             "corridors.line", lang, id=row.corridor_id, unit=_plain(row.unit_name), metres=figure(row.length_m, "m"),
             name=_plain(row.name) or catalog.word("corridors.nameless", lang), children=_children(row.children_on_it),
             schools=row.schools, parks=row.parks, stress=row.stress_worst, gain=_children(row.children_gaining),
+            so_far=_children(row.children_gaining_so_far),
             remedies=row.remedies,
         )
         for row in found.corridors.itertuples()

@@ -29,6 +29,8 @@ BESIDE_M: Final = 100.0
 """Children live beside a corridor if their homes lie so near (inclusive, straight line)."""
 CARRIAGEWAY_M: Final = 30.0
 """A segment of the same name that lies wholly so near is another carriageway of the corridor's street."""
+POOL: Final = 3
+"""Of so many times as many corridors as are asked for it is measured what mending them brings."""
 SAME_PLACE_M: Final = 0.01
 ON_STREET_M: Final = 1.0
 SCHOOLS: Final = ("kindergarten", "primary_school", "middle_school", "high_school", "school")
@@ -56,23 +58,29 @@ def find_corridors(
     `ranked`: one row a segment or crossing: element, street_id, name, highway, length_m, stress, governed_by, evidence,
     children, exposure (children × levels above what they bear), remedies, unit_id; geometry in the study's CRS. No
     segment is in two corridors, and every corridor has some exposure. Those that are hardest on most children come
-    first; one that would break `total_m` is left out, and a later, shorter one may take its place. A longer first
-    segment than `most_m` is a corridor of its own. `walking`: by origin, the children of whom `gained` tells:
-    the share who gain is of them, in the unit where most of those live who gain.
+    first; with `gained`, of the first `POOL` × `count` of these, those that give most children a low-stress route. One
+    that would break `total_m` is left out, and a later, shorter one may take its place. A longer first segment than
+    `most_m` is a corridor of its own. `walking`: by origin, the children of whom `gained` tells: the share who gain is
+    of them, in the unit where most of those live who gain.
     Raises `ValueError` where a segment is ranked twice.
     """
     streets = _Streets(ranked, study)
     paths = sorted(_paths(streets, least_m, most_m), key=lambda path: (-streets.weight_of(path), path.ids(streets)))
-    chosen, left_m = list[_Path](), total_m
-    for path in paths:
-        if len(chosen) < count and path.length_m <= left_m:
-            chosen.append(path)
-            left_m -= path.length_m
-    parts = [_parts(streets, path, number) for number, path in enumerate(chosen, start=1)]
-    rows = [_row(streets, path, part, study) for path, part in zip(chosen, parts, strict=True)]
+    alone = [] if gained is None else [gained(streets.positions(path)) for path in paths[: POOL * count]]
+    order = range(len(paths)) if gained is None else np.argsort([-gaining.sum() for gaining in alone], kind="stable")
+    chosen, left_m = list[int](), total_m
+    for at in order:
+        if len(chosen) < count and paths[at].length_m <= left_m:
+            chosen.append(int(at))
+            left_m -= paths[at].length_m
+    parts = [_parts(streets, paths[at], number) for number, at in enumerate(chosen, start=1)]
+    rows = [_row(streets, paths[at], part, study) for at, part in zip(chosen, parts, strict=True)]
     if gained is not None:
-        for row, path in zip(rows, chosen, strict=True):
-            row |= _gains(gained(streets.positions(path)), walking, study)
+        mended = np.zeros(0, dtype=np.int64)
+        for row, at in zip(rows, chosen, strict=True):
+            mended = np.concatenate((mended, streets.positions(paths[at])))
+            row |= _gains(alone[at], walking, study)
+            row["children_gaining_so_far"] = float(gained(np.unique(mended)).sum())
     table = gpd.GeoDataFrame(rows, columns=[*CORRIDOR_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     empty = gpd.GeoDataFrame(columns=[*CORRIDOR_PART_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     return Corridors(table, gpd.GeoDataFrame(pd.concat(parts, ignore_index=True)) if parts else empty)
@@ -285,6 +293,7 @@ def _row(streets: _Streets, path: _Path, parts: gpd.GeoDataFrame, study: Study) 
         **_joined(line, study),
         "remedies": _remedies(parts),
         "children_gaining": np.nan,
+        "children_gaining_so_far": np.nan,
         "gaining_unit": "",
         "gaining_share": np.nan,
         "geometry": line,

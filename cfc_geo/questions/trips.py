@@ -2,7 +2,8 @@
 
 To the nearest facility (Ministry of Education 就近入学 is how places are given out, districts aside); to the one whose
 district a home lies in; to the nearest with room, the nearest pairs first; or split by size and nearness (Huff 1964,
-*J. Marketing* 28(3)). Kinds without places are visited in proportion to nearness.
+*J. Marketing* 28(3)). Kinds without places are visited in proportion to nearness, and by those who have none near by
+at the nearest.
 """
 
 from dataclasses import dataclass
@@ -96,10 +97,12 @@ def _sizes(capacity: np.ndarray, used: np.ndarray) -> np.ndarray:
 
 
 def _split(pairs: pd.DataFrame, wanting: np.ndarray, size: np.ndarray) -> pd.DataFrame:
-    """Every child's share of each facility: size × weight over the sum of these (Huff 1964)."""
+    """Every child's share of each facility: size × weight over the sum of these (Huff 1964); all of it at the nearest,
+    where none of them counts anything. `pairs` are sorted by metres."""
     pull = pairs["weight"].to_numpy() * size[pairs["facility"]]
     total = np.bincount(pairs["origin"], weights=pull, minlength=len(wanting))[pairs["origin"]]
-    share = np.divide(pull, total, out=np.zeros(len(pull)), where=total > 0)
+    nearest = ~pairs.duplicated("origin").to_numpy()
+    share = np.divide(pull, total, out=nearest.astype(float), where=total > 0)
     return pairs.assign(children=share * wanting[pairs["origin"]])
 
 
