@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +133,8 @@ def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) 
         with stages, _uncollected():
             result = next(results)
             stages.announce("write")
-            folder = write_result(result, out, lang, kept)
+            result, sheets = _with_sheets(result, lang)
+            folder = write_result(result, out, lang, kept, sheets)
         _print_summary(result, folder, time.perf_counter() - start, lang)
         if broken := [finding for finding in result.findings if finding.severity == "error"]:
             _print_findings(broken, lang)
@@ -364,6 +366,16 @@ def _print_findings(findings: Sequence[Finding], lang: str, stream: Any = None) 
         print(f"{label}: {finding.text(lang)}", file=stream or sys.stderr)
 
 
+def _with_sheets(result: "Result", lang: str) -> tuple["Result", dict[str, bytes]]:
+    """The result, and the audit sheets of its corridors; where they cannot be made a finding says why."""
+    if result.child_streets is None:
+        return result, {}
+    from cfc_geo.outputs.streets_report import sheets_of
+
+    sheets, lacking = sheets_of(result.child_streets, result.study, lang)
+    return replace(result, findings=(*result.findings, *lacking)), sheets
+
+
 def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) -> None:
     from cfc_geo.tables import ALL_UNITS
 
@@ -380,6 +392,8 @@ def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) ->
         share = f"{at_least}{row.complete_share:.1%}" if row.complete_share == row.complete_share else "?"
         say("circle", band=catalog.band_name(row.band, lang), children=f"{row.children:,.0f}", share=share)
     say("open", map=folder / "map.html")
+    if result.child_streets is not None:
+        say("open_streets", map=folder / "streets.html")
     if count := sum(finding.severity == "warning" for finding in result.findings):
         say("warnings", count=count)
 

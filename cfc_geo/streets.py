@@ -229,7 +229,7 @@ def _mean(metres: np.ndarray, children: np.ndarray) -> float:
 
 def _streets_table(ranked: gpd.GeoDataFrame, stress: pd.DataFrame, study: Study) -> gpd.GeoDataFrame:
     """Every street of the study, walked or not."""
-    said = stress.rename(columns={"stress_evidence": "evidence"}).assign(
+    said = stress.assign(
         name=study.streets["name"].fillna("").to_numpy(), highway=study.streets["highway"].to_numpy(),
         length_m=study.streets["length_m"].to_numpy(dtype=float),
     )  # fmt: skip

@@ -150,16 +150,16 @@ HAZARD_COLUMNS = tuple(
 )
 RANKED_COLUMNS = (
     "rank", "element", "street_id", "node_id", "name", "highway", "length_m", "crossing_type", "stress", "governed_by",
-    "evidence", "children", "children_shortest", "exposure", "remedies", "children_gaining", "unit_id",
+    "stress_evidence", "children", "children_shortest", "exposure", "remedies", "children_gaining", "unit_id",
 )  # fmt: skip
 """Streets and crossings on which children walk, most exposure first; rank 0: none is exposed."""
 STREET_WALK_COLUMNS = (
-    "street_id", "name", "highway", "length_m", "unit_id", "stress", "governed_by", "evidence", "speed_kmh",
+    "street_id", "name", "highway", "length_m", "unit_id", "stress", "governed_by", "stress_evidence", "speed_kmh",
     "lanes_count", "volume", "footway", "children", "children_shortest", "exposure", "rank", "remedies",
     "children_gaining",
 )  # fmt: skip
 CROSSING_WALK_COLUMNS = (
-    "street_id", "node_id", "name", "highway", "unit_id", "crossing_type", "stress", "governed_by", "evidence",
+    "street_id", "node_id", "name", "highway", "unit_id", "crossing_type", "stress", "governed_by", "stress_evidence",
     "children", "children_shortest", "exposure", "rank", "remedies", "children_gaining", "lon", "lat",
 )  # fmt: skip
 TRIP_COLUMNS = (
@@ -180,7 +180,7 @@ CORRIDOR_COLUMNS = (
 )  # fmt: skip
 CORRIDOR_PART_COLUMNS = (
     "corridor_id", "part", "element", "along_m", "street_id", "name", "highway", "length_m", "stress", "governed_by",
-    "evidence", "children", "exposure", "remedies", "unit_id",
+    "stress_evidence", "children", "exposure", "remedies", "unit_id",
 )  # fmt: skip
 DETOUR_COLUMNS = (
     "unit_id", "unit_name", "level", "kind", "children", "children_measured", "detour_index", "detour_child_m",

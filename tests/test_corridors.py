@@ -54,7 +54,7 @@ def row_of(
         "length_m": shape.length,
         "stress": stress,
         "governed_by": "no_footway",
-        "evidence": "assumed" if stress == 4 else "tagged",
+        "stress_evidence": "assumed" if stress == 4 else "tagged",
         "children": float(children),
         "exposure": float(children) * max(stress - 2, 0),
         "remedies": ("signal" if element == "crossing" else "footway;30_kmh") if stress > 2 else "",

@@ -80,7 +80,7 @@ def test_ranked_by_exposure_and_each_with_its_numbers(found: ChildStreets) -> No
     assert ranked["children_gaining"].notna().sum() == ASKED.measure
     assert ranked["stress"].between(1, 4).all() and (ranked["children_shortest"] >= 0).all()
     assert set(ranked["element"]) == {"segment", "crossing"}
-    assert set(ranked["evidence"]) <= {"tagged", "inferred", "assumed"}
+    assert set(ranked["stress_evidence"]) <= {"tagged", "inferred", "assumed"}
 
 
 def test_every_child_walks_or_is_said_not_to(found: ChildStreets) -> None:
@@ -118,11 +118,16 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-TOLD = PLAN + '[streets_for_children]\nkinds = ["primary_school", "park"]\nmeasure = 3\nfarthest_m = 1500\n'
+TOLD = (
+    PLAN
+    + '[streets_for_children]\nkinds = ["primary_school", "park"]\nmeasure = 3\nfarthest_m = 1500\ncorridor_m = 100\n'
+)
 
 
 def test_the_verb_and_run_write_the_same_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan, out = write_toy(tmp_path, TOLD), tmp_path / "out"
+    busy = plan.parent / "data/streets.osm"
+    busy.write_text(busy.read_text(encoding="utf-8").replace('v="residential"', 'v="secondary"'), encoding="utf-8")
     assert main(["streets", str(plan), "--out", str(out), "--lang", "en"]) == 0
     said = capsys.readouterr().out
     assert "low-stress" in said or "nowhere too hard" in said
@@ -130,10 +135,14 @@ def test_the_verb_and_run_write_the_same_tables(tmp_path: Path, capsys: pytest.C
     verb, run = out / "toy.streets", out / "toy"
     for name in ("streets.csv", "crossings.csv", "schools.csv", "trips.csv", "alone.csv"):
         assert (verb / name).read_bytes() == (run / name).read_bytes(), name
+    assert (verb / "map.html").read_bytes() == (run / "streets.html").read_bytes()
+    sheets = {path.name for path in verb.glob("*.pdf")}
+    assert sheets and sheets == {path.name for path in run.glob("*.pdf")}
+    assert {path.name for path in verb.glob("*.toml")} <= {path.name for path in run.glob("*.toml")}
     layers = set(gpd.list_layers(run / "result.gpkg")["name"])
     assert {"walked_streets", "school_gates"} <= layers
     assert set(gpd.list_layers(verb / "streets.gpkg")["name"]) == layers & {
-        "walked_streets", "walked_crossings", "school_gates"
+        "walked_streets", "walked_crossings", "school_gates", "corridors", "new_links"
     }  # fmt: skip
     record = json.loads((verb / "run.json").read_text(encoding="utf-8"))
     assert {row["file"] for row in record["files"]} == {path.name for path in verb.iterdir()} - {"run.json"}

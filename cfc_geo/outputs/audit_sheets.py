@@ -163,7 +163,7 @@ def _parts_table(parts: gpd.GeoDataFrame, width: float, lang: str, body: Any) ->
                 "" if crossing else f"{part.length_m:,.0f}",
                 f"{part.children:,.0f}",
                 str(int(part.stress)),
-                f"{_known('why', part.governed_by, lang)} ({_known('evidence', part.evidence, lang)})",
+                f"{_known('why', part.governed_by, lang)} ({_known('evidence', part.stress_evidence, lang)})",
                 _remedy(part.remedies, part.exposure, lang),
             ]
         )

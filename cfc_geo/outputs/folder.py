@@ -12,11 +12,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from cfc_geo.errors import CfcError, Findings, OutputError
-from cfc_geo.model import Result
+from cfc_geo.model import ChildStreets, Result
 from cfc_geo.outputs import lock, swap
 from cfc_geo.outputs.kept import Kept
 from cfc_geo.outputs.meanwhile import meanwhile
@@ -24,6 +26,9 @@ from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, write_resolved_plan,
 from cfc_geo.outputs.tables import csv_tables, write_cells, write_csv
 from cfc_geo.plan import Plan
 
+STREETS_PAGE: Final = "streets.html"
+"""The map of where children walk, beside that of coverage."""
+NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 MAX_NAME_BYTES = 200
 RESERVED = {
     "con",
@@ -46,8 +51,11 @@ NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 LITTLE_ROOM_BYTES = 1_000_000
 
 
-def write_result(result: Result, out_dir: Path, lang: str, kept: Kept | None = None) -> Path:
-    """Write everything about `result` into `out_dir/<name of the plan file>/` and return that folder.
+def write_result(
+    result: Result, out_dir: Path, lang: str, kept: Kept | None = None, sheets: Mapping[str, bytes] = NOTHING
+) -> Path:
+    """Write everything about `result` into `out_dir/<name of the plan file>/`, with the audit `sheets` of its corridors
+    (name → PDF), and return that folder.
 
     `kept` is for results of one place, written one after another: what is the same in all is made once, and every byte
     is as without it. An old result there is replaced in one step. Raises `OutputError`, with the folder as it was, if
@@ -56,6 +64,8 @@ def write_result(result: Result, out_dir: Path, lang: str, kept: Kept | None = N
     folder = check_folder(result.plan, out_dir)
     with renewed(folder) as new:
         check_folder(result.plan, out_dir)
+        if result.child_streets is not None:
+            write_walks(result, result.child_streets, new, sheets, lang, folder)
         write_files(result, new, lang, kept)
     return folder
 
@@ -79,7 +89,7 @@ def renewed(folder: Path) -> Iterator[Path]:
 
 
 def write_files(result: Result, folder: Path, lang: str, kept: Kept | None = None) -> None:
-    """All files of a result into `folder`, which is empty; `run.json`, which lists the others, comes last."""
+    """All files of a result into `folder`; `run.json`, which lists all that is there, comes last."""
     from cfc_geo.outputs.geopackage import write_geopackage
 
     if kept is not None:
@@ -91,6 +101,16 @@ def write_files(result: Result, folder: Path, lang: str, kept: Kept | None = Non
         write_geopackage(result, folder / "result.gpkg", lang, kept)
         write_resolved_plan(result.plan, folder / "plan.resolved.toml")
     write_run_record(result, folder / RUN_RECORD, list(folder.iterdir()))
+
+
+def write_walks(
+    result: Result, found: ChildStreets, folder: Path, sheets: Mapping[str, bytes], lang: str, later: Path
+) -> None:
+    """The pages about where children walk, into `folder`, which will be `later`."""
+    from cfc_geo.outputs.streets_report import write_walk_pages
+
+    pages = folder / STREETS_PAGE, folder / "streets.md"
+    write_walk_pages(result.plan, result.study, found, result.findings, pages, sheets, lang, later)
 
 
 def write_pages(result: Result, folder: Path, lang: str, kept: Kept | None = None) -> None:

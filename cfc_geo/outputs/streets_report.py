@@ -1,7 +1,7 @@
 """What `cfc-geo streets` leaves behind: tables, layers and a page of words."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,7 @@ def write_streets(
         for name, table in walk_tables(found).items():
             write_csv(table, new / name)
         write_layers(walk_layers(found), new / "streets.gpkg", lang)
-        for name, sheet in sheets.items():
-            (new / name).write_bytes(sheet)
-        write_link_scenarios(found.links, plan, new, lang, later=folder)
-        (new / "map.html").write_text(draw_streets(plan, study, found, lang), encoding="utf-8", newline="\n")
-        page = summary(plan, found, findings, lang)
-        (new / "summary.md").write_text("\n".join(page) + "\n", encoding="utf-8", newline="\n")
+        write_walk_pages(plan, study, found, findings, (new / "map.html", new / "summary.md"), sheets, lang, folder)
         record = {
             "program": PROGRAM,
             "verb": "streets",
@@ -63,6 +58,20 @@ def write_streets(
         }
         write_record(record, new / RUN_RECORD, list(new.iterdir()))
     return folder
+
+
+def write_walk_pages(
+    plan: Plan, study: Study, found: ChildStreets, findings: Sequence[Finding], pages: tuple[Path, Path],
+    sheets: Mapping[str, bytes], lang: str, later: Path,
+) -> None:  # fmt: skip
+    """What people take along: `pages` (map, words), and beside them the `sheets` of corridors and a scenario a link,
+    to be run from the folder `later`."""
+    drawn, told = pages
+    drawn.write_text(draw_streets(plan, study, found, lang), encoding="utf-8", newline="\n")
+    told.write_text("\n".join(summary(plan, found, findings, lang)) + "\n", encoding="utf-8", newline="\n")
+    for name, sheet in sheets.items():
+        (told.parent / name).write_bytes(sheet)
+    write_link_scenarios(found.links, plan, told.parent, lang, later=later)
 
 
 def sheets_of(found: ChildStreets, study: Study, lang: str) -> tuple[dict[str, bytes], list[Finding]]:
@@ -83,7 +92,7 @@ def headline(found: ChildStreets, lang: str) -> list[str]:
     return [*lines, _evidence_line(found, lang)]
 
 
-def summary(plan: Plan, found: ChildStreets, findings: list[Finding], lang: str) -> list[str]:
+def summary(plan: Plan, found: ChildStreets, findings: Sequence[Finding], lang: str) -> list[str]:
     """The page as Markdown."""
     say = _sayer(lang)
     exposed = found.ranked[found.ranked["rank"] > 0].head(SHOWN_IN_PAGE)

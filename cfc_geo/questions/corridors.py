@@ -267,7 +267,7 @@ def _row(streets: _Streets, path: _Path, parts: gpd.GeoDataFrame, study: Study) 
     segments, crossings = (parts[parts["element"] == element] for element in ("segment", "crossing"))
     line = _line(segments.geometry.to_numpy())
     length_m = segments["length_m"].to_numpy(dtype=float)
-    stress, assumed = segments["stress"].to_numpy(dtype=float), segments["evidence"].eq("assumed").to_numpy()
+    stress, assumed = segments["stress"].to_numpy(dtype=float), segments["stress_evidence"].eq("assumed").to_numpy()
     exposure = segments["exposure"].to_numpy(dtype=float) @ length_m
     total = float(length_m.sum())
     unit = _longest(segments["unit_id"].to_numpy(dtype=object), length_m)

@@ -127,7 +127,7 @@ def _streets(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
         crossing_type="",
         stress=np.where(stress > 0, stress, levels[:, 0])[rows],
         governed_by=np.where(worse, "one_side", ways.stress["governed_by"].to_numpy(dtype=object)[rows]),
-        evidence=np.where(
+        stress_evidence=np.where(
             worse,
             ways.stress["footway_evidence"].to_numpy(dtype=object)[rows],
             ways.stress["stress_evidence"].to_numpy(dtype=object)[rows],
@@ -159,7 +159,7 @@ def _crossings(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
         crossing_type=table["crossing_type"].to_numpy(dtype=object),
         stress=table["stress"].to_numpy(),
         governed_by=table["governed_by"].to_numpy(dtype=object),
-        evidence=table["stress_evidence"].to_numpy(dtype=object),
+        stress_evidence=table["stress_evidence"].to_numpy(dtype=object),
         children=children[rows],
         children_shortest=shortest[rows],
         exposure=exposure[rows],
@@ -187,7 +187,7 @@ def _midblocks(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
         crossing_type="none",
         stress=ways.midblock_stress[rows],
         governed_by="type",
-        evidence="assumed",
+        stress_evidence="assumed",
         children=children[rows],
         children_shortest=shortest[rows],
         exposure=exposure[rows],
