@@ -86,7 +86,7 @@ def rank_places(walked: list[Walked], ways: Ways, study: Study, *, detour: float
     table["rank"] = np.where(table["exposure"] > LEAST, np.arange(1, len(table) + 1), 0)
     table["children_gaining"] = np.nan
     ranked = gpd.GeoDataFrame(table, geometry="geometry", crs=study.crs)
-    ranked["unit_id"] = _units(ranked, study)
+    ranked["unit_id"] = units_at(ranked.geometry.to_numpy(), study)
     of, elements = ranked["_of"].to_numpy(), ranked["_elements"].to_numpy()
     return Places(ranked[[*RANKED_COLUMNS, "geometry"]], of, elements, walked, ways, study, detour)
 
@@ -103,6 +103,19 @@ def measure_gains(places: Places, most: int) -> Places:
 def safe_children(one: Walked) -> float:
     """Children of whose trip some walk has no place too hard."""
     return float(one.trips.children[one.flows.borne == 0].sum())
+
+
+def units_at(shapes: np.ndarray, study: Study) -> np.ndarray:
+    """The unit of the lowest level in which the middle of each shape lies, "" outside."""
+    leaves = study.units[~study.units["unit_id"].isin(study.units["parent_id"])].sort_values("unit_id")
+    middle = shapely.centroid(shapes)
+    is_line = shapely.get_type_id(shapes) == 1
+    middle[is_line] = shapely.line_interpolate_point(shapes[is_line], 0.5, normalized=True)
+    place, unit = shapely.STRtree(leaves.geometry.to_numpy()).query(middle, predicate="intersects")
+    found = np.full(len(shapes), "", dtype=object)
+    order = np.lexsort((unit, place))[::-1]  # the least id is written last, and stays
+    found[place[order]] = leaves["unit_id"].to_numpy(dtype=object)[unit[order]]
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------------- elements
@@ -302,17 +315,3 @@ def _pending_near(one: Walked, study: Study, shape: shapely.Geometry, detour: fl
     keep = pending & near[number]
     trips = one.trips
     return Trips(trips.origin[keep], trips.facility[keep], trips.children[keep], trips.metres[keep])
-
-
-def _units(ranked: gpd.GeoDataFrame, study: Study) -> np.ndarray:
-    """The unit of the lowest level in which the middle of each place lies, "" outside."""
-    leaves = study.units[~study.units["unit_id"].isin(study.units["parent_id"])].sort_values("unit_id")
-    shapes = ranked.geometry.to_numpy()
-    middle = shapely.centroid(shapes)
-    is_line = shapely.get_type_id(shapes) == 1
-    middle[is_line] = shapely.line_interpolate_point(shapes[is_line], 0.5, normalized=True)
-    place, unit = shapely.STRtree(leaves.geometry.to_numpy()).query(middle, predicate="intersects")
-    found = np.full(len(ranked), "", dtype=object)
-    order = np.lexsort((unit, place))[::-1]  # the least id is written last, and stays
-    found[place[order]] = leaves["unit_id"].to_numpy(dtype=object)[unit[order]]
-    return found
