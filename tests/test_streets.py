@@ -206,6 +206,14 @@ def test_every_street_has_its_unit_and_only_what_is_hard_has_a_rank(tmp_path: Pa
     assert hard == sorted(hard, key=int) == ranks[: len(hard)] and set(ranks[len(hard) :]) <= {""}
 
 
+def test_kinds_may_be_named_as_planners_call_them(tmp_path: Path) -> None:
+    plan, out = write_toy(tmp_path, PLAN + '[streets_for_children]\nkinds = ["小学", "Park"]\n'), tmp_path / "out"
+    asked = load_plan(plan).streets_for_children
+    assert asked is not None and asked.kinds == ["primary_school", "park"]
+    assert main(["streets", str(plan), "--kind", "小学", "--measure", "0", "--out", str(out)]) == 0
+    assert [row["kind"] for row in rows_of(out / "toy.streets/trips.csv")] == ["primary_school"]
+
+
 def test_of_several_kinds_walks_are_counted_and_of_one_children(tmp_path: Path) -> None:
     plan = write_toy(tmp_path, TOLD)
     osm = plan.parent / "data/streets.osm"

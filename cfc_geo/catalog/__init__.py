@@ -355,10 +355,10 @@ def kind_called(name: str) -> str | None:
     return next((kind for kind, of in kinds().items() if said in (kind, of.zh.casefold(), of.en.casefold())), None)
 
 
-def kinds_like(name: str, count: int = 5) -> list[str]:
-    """Kinds whose id or name is like `name`, the likest first."""
+def kinds_like(name: str, count: int = 5, *, least: float = 0.5) -> list[str]:
+    """At most `count` kinds an id or a name of which is like `name` (0 to 1, at least `least`), the likest first."""
     known = {said.casefold(): kind for kind, of in kinds().items() for said in (of.en, of.zh, kind)}
-    near = get_close_matches(name.strip().casefold(), list(known), count, 0.5)
+    near = get_close_matches(name.strip().casefold(), list(known), count, least)
     return list(dict.fromkeys(known[said] for said in near))
 
 
