@@ -190,11 +190,12 @@ def _corridor_lines(found: ChildStreets, lang: str) -> list[str]:
 
 
 def _link_lines(found: ChildStreets, lang: str) -> list[str]:
+    nameless = catalog.word("corridors.nameless", lang)
     return [
         catalog.word(
             "corridors.link", lang, id=row.link_id, metres=f"{row.length_m:,.0f}",
             barrier=_plain(barrier(row.barrier, row.barrier_name, lang)),
-            ends=" – ".join(_plain(end) for end in (row.from_street, row.to_street)),
+            ends=" – ".join(_plain(end) or nameless for end in (row.from_street, row.to_street)),
             children=_many("walks", row.children_nearer, lang), saved=f"{row.child_m_saved:,.0f}",
         )
         for row in found.links.itertuples()
