@@ -393,6 +393,9 @@ def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) ->
         say("circle", band=catalog.band_name(row.band, lang), children=f"{row.children:,.0f}", share=share)
     say("open", map=folder / "map.html")
     if result.child_streets is not None:
+        from cfc_geo.outputs.streets_report import headline
+
+        print("\n".join(f"  {line}" for line in headline(result.child_streets, lang)))
         say("open_streets", map=folder / "streets.html")
     if count := sum(finding.severity == "warning" for finding in result.findings):
         say("warnings", count=count)
