@@ -17,6 +17,7 @@ from cfc_geo.outputs.folder import check_named_folder, renewed
 from cfc_geo.outputs.geopackage import walk_layers, write_layers
 from cfc_geo.outputs.link_scenario import barrier, write_link_scenarios
 from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, versions, write_record
+from cfc_geo.outputs.remedy_words import counted_in_words, remedies_in_words
 from cfc_geo.outputs.streets_map import draw_streets
 from cfc_geo.outputs.tables import figure, text, walk_tables, write_csv
 from cfc_geo.plan import Plan
@@ -130,9 +131,9 @@ def _place_line(row: Any, lang: str) -> str:
     if not row.remedies:
         remedy = say("no_remedy")
     elif pd.isna(row.children_gaining):
-        remedy = say("remedy", remedies=_remedies(row.remedies, lang))
+        remedy = say("remedy", remedies=remedies_in_words(row.remedies, lang))
     else:
-        remedy = say("measured", remedies=_remedies(row.remedies, lang), gain=_children(row.children_gaining))
+        remedy = say("measured", remedies=remedies_in_words(row.remedies, lang), gain=_children(row.children_gaining))
     what = say("segment", length=figure(row.length_m, "m")) if row.element == "segment" else say("crossing")
     return say(
         "first", name=_plain(row.name) or say("unnamed", id=_plain(row.street_id)), what=what, stress=row.stress,
@@ -147,7 +148,7 @@ def _corridor_lines(found: ChildStreets, lang: str) -> list[str]:
             name=_plain(row.name) or catalog.word("corridors.nameless", lang), children=_children(row.children_on_it),
             schools=row.schools, parks=row.parks, stress=row.stress_worst, gain=_children(row.children_gaining),
             so_far=_children(row.children_gaining_so_far),
-            remedies=row.remedies,
+            remedies=counted_in_words(row.remedies, lang),
         )
         for row in found.corridors.itertuples()
     ]  # fmt: skip
@@ -180,13 +181,6 @@ def _evidence_line(found: ChildStreets, lang: str) -> str:
 
 def _sayer(lang: str) -> Callable[..., str]:
     return lambda key, **values: catalog.word(f"streets.{key}", lang, **values)
-
-
-def _remedies(words: str, lang: str) -> str:
-    """30_kmh+footway;signal → in words: together, or one of them."""
-    say = _sayer(lang)
-    ways = [say("and").join(say(f"to.{part}") for part in way.split("+")) for way in words.split(";")]
-    return say("or").join(ways)
 
 
 def _profile(name: str, lang: str) -> str:
