@@ -68,7 +68,8 @@ def write_walk_pages(
     """What people take along: `pages` (map, words), and beside them the `sheets` of corridors and a scenario a link,
     to be run from the folder `later`."""
     drawn, told = pages
-    drawn.write_text(draw_streets(plan, study, found, lang), encoding="utf-8", newline="\n")
+    said = [*(_trips_line(row, lang) for row in found.trips.itertuples()), _evidence_line(found, lang)]
+    drawn.write_text(draw_streets(plan, study, found, said, lang), encoding="utf-8", newline="\n")
     told.write_text("\n".join(summary(plan, found, findings, lang)) + "\n", encoding="utf-8", newline="\n")
     for name, sheet in sheets.items():
         (told.parent / name).write_bytes(sheet)
