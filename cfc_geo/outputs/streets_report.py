@@ -12,7 +12,7 @@ from cfc_geo import catalog
 from cfc_geo.blocks import StreetsForChildren
 from cfc_geo.errors import Finding, OutputError
 from cfc_geo.model import ChildStreets, Study
-from cfc_geo.outputs.audit_sheets import audit_sheets
+from cfc_geo.outputs.audit_sheets import about, audit_sheets
 from cfc_geo.outputs.folder import check_named_folder, renewed
 from cfc_geo.outputs.geopackage import walk_layers, write_layers
 from cfc_geo.outputs.link_scenario import barrier, write_link_scenarios
@@ -76,10 +76,11 @@ def write_walk_pages(
     write_link_scenarios(found.links, plan, told.parent, lang, later=later)
 
 
-def sheets_of(found: ChildStreets, study: Study, lang: str) -> tuple[dict[str, bytes], list[Finding]]:
+def sheets_of(plan: Plan, found: ChildStreets, study: Study, lang: str) -> tuple[dict[str, bytes], list[Finding]]:
     """The audit sheets of the corridors; none, and a warning why, where this machine has no font to write them in."""
+    corridors = Corridors(found.corridors, found.corridor_parts)
     try:
-        return audit_sheets(Corridors(found.corridors, found.corridor_parts), study, lang), []
+        return audit_sheets(corridors, study, about(plan, found.trips, lang), lang), []
     except OutputError as error:
         return {}, [replace(finding, severity="warning") for finding in error.findings]
 
