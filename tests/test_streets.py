@@ -17,6 +17,7 @@ from cfc_geo.cli import main
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import ChildStreets, Study
 from cfc_geo.network.costs import nearest_costs
+from cfc_geo.outputs.streets_report import headline, summary
 from cfc_geo.plan import Plan, load_plan
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
 from cfc_geo.run import join_network
@@ -178,12 +179,62 @@ def test_what_nobody_can_ask_is_said_in_words(tmp_path: Path, capsys: pytest.Cap
     assert "superman" in capsys.readouterr().err
 
 
-def test_without_any_school_nobody_walks_and_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plan, out = write_toy(tmp_path), tmp_path / "out"
-    assert main(["streets", str(plan), "--kind", "library", "--out", str(out), "--lang", "en"]) == 0
-    assert "nobody walks" in capsys.readouterr().err
-    assert rows_of(out / "toy.streets/trips.csv") == []
-    assert {row["children"] for row in rows_of(out / "toy.streets/streets.csv")} == {"0"}
+def test_without_any_such_facility_it_is_an_error_and_an_old_answer_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, out = write_toy(tmp_path, TOLD), tmp_path / "out"
+    assert main(["streets", str(plan), "--out", str(out)]) == 0
+    kept = (out / "toy.streets/summary.md").read_bytes()
+    capsys.readouterr()
+    assert main(["streets", str(plan), "--kind", "library", "--out", str(out), "--lang", "zh"]) == 1
+    assert "数据中没有任何社区阅读站" in capsys.readouterr().err
+    assert (out / "toy.streets/summary.md").read_bytes() == kept
+    run = write_toy(tmp_path / "run", PLAN + '[streets_for_children]\nkinds = ["library"]\n')
+    assert main(["run", str(run), "--out", str(out), "--lang", "zh"]) == 0
+    summary = (out / "toy/streets.md").read_text(encoding="utf-8")
+    assert catalog.word("streets.nobody", "zh") in summary and catalog.word("streets.nothing", "zh") not in summary
+
+
+def test_every_street_has_its_unit_and_only_what_is_hard_has_a_rank(tmp_path: Path) -> None:
+    """The sample's streets lie in its units, walked or not; the ranked come first."""
+    plan, out = write_toy(tmp_path, TOLD), tmp_path / "out"
+    assert main(["streets", str(plan), "--kind", "primary_school", "--out", str(out)]) == 0
+    rows = rows_of(out / "toy.streets/streets.csv")
+    assert {row["length_m"]: row["unit_id"] for row in rows} == {"400.0": "01", "800.0": "02", "300.0": "01"}
+    ranks = [row["rank"] for row in rows]
+    hard = [rank for rank in ranks if rank]
+    assert hard == sorted(hard, key=int) == ranks[: len(hard)] and set(ranks[len(hard) :]) <= {""}
+
+
+def test_kinds_may_be_named_as_planners_call_them(tmp_path: Path) -> None:
+    plan, out = write_toy(tmp_path, PLAN + '[streets_for_children]\nkinds = ["小学", "Park"]\n'), tmp_path / "out"
+    asked = load_plan(plan).streets_for_children
+    assert asked is not None and asked.kinds == ["primary_school", "park"]
+    assert main(["streets", str(plan), "--kind", "小学", "--measure", "0", "--out", str(out)]) == 0
+    assert [row["kind"] for row in rows_of(out / "toy.streets/trips.csv")] == ["primary_school"]
+
+
+def test_of_several_kinds_walks_are_counted_and_of_one_children(tmp_path: Path) -> None:
+    plan = write_toy(tmp_path, TOLD)
+    osm = plan.parent / "data/streets.osm"
+    osm.write_text(osm.read_text(encoding="utf-8").replace('v="residential"', 'v="secondary"'), encoding="utf-8")
+    loaded = load_plan(plan)
+    for kinds, unit in ((["primary_school"], "children"), (["primary_school", "park"], "walks")):
+        found = measure_streets(ASKED.model_copy(update={"kinds": kinds}), ground_of(loaded, read_study(loaded)))
+        lines = headline(found, "en")[len(kinds) : -1]
+        assert lines and all(f" {unit}" in line for line in lines)
+
+
+def test_shares_with_unknown_children_are_the_least_that_is_proven(
+    sample: tuple[Plan, Study], found: ChildStreets
+) -> None:
+    everybody = found.alone[found.alone["unit_id"] == ALL_UNITS].iloc[:1]
+    page = {}
+    for unknown in (0.0, 376.0):
+        told = replace(found, alone=everybody.assign(unknown=unknown, children=380.0, alone_share=0.011))
+        page[unknown] = "\n".join(summary(*sample, told, [], "zh"))
+    assert "至少 1.1% 可达" in page[376.0] and "380 名中有 376 名无法判断" in page[376.0]
+    assert "1.1% 可达" in page[0.0] and "至少" not in page[0.0].split("独自可达")[1]
 
 
 def test_names_from_data_stay_text(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ CARRIAGEWAY_M: Final = 30.0
 """A segment of the same name that lies wholly so near is another carriageway of the corridor's street."""
 POOL: Final = 3
 """Of so many times as many corridors as are asked for it is measured what mending them brings."""
+NAMES: Final = " / "
+"""Between names, in any language."""
 SAME_PLACE_M: Final = 0.01
 ON_STREET_M: Final = 1.0
 SCHOOLS: Final = ("kindergarten", "primary_school", "middle_school", "high_school", "school")
@@ -42,8 +44,8 @@ mended, and none now. Measured by whoever passes it."""
 
 
 class Corridors(NamedTuple):
-    """`table`: one row a corridor (`tables.CORRIDOR_COLUMNS`, line), worst first. `parts`: its segments in the order in
-    which one walks them, and then its crossings (`tables.CORRIDOR_PART_COLUMNS`, geometry)."""
+    """`table`: one row a corridor (`tables.CORRIDOR_COLUMNS`, line), worst first. `parts`: its segments and
+    crossings in the order in which one comes upon them (`tables.CORRIDOR_PART_COLUMNS`, geometry)."""
 
     table: gpd.GeoDataFrame
     parts: gpd.GeoDataFrame
@@ -250,16 +252,14 @@ def _preference(streets: _Streets, path: _Path, row: int) -> tuple[bool, float, 
 
 
 def _parts(streets: _Streets, path: _Path, number: int) -> gpd.GeoDataFrame:
-    """The rows of `ranked` that make up a corridor, `along_m` from its first end."""
+    """The rows of `ranked` that make up a corridor, as one comes upon them, `along_m` from its first end."""
     segments = streets.table.iloc[path.rows]
     start_m = np.concatenate(([0.0], np.cumsum(streets.length_m[path.rows])))
     crossings = streets.crossings_of(path)
     together = pd.concat([segments, streets.crossings.iloc[list(crossings)]], ignore_index=True)
-    together = together.assign(
-        corridor_id=f"C{number}",
-        part=np.arange(1, len(together) + 1),
-        along_m=np.concatenate((start_m[:-1], list(crossings.values()))),
-    )
+    together = together.assign(along_m=np.concatenate((start_m[:-1], list(crossings.values()))))
+    together = together.sort_values(["along_m", "element"], kind="stable", ignore_index=True)  # crossing, then segment
+    together = together.assign(corridor_id=f"C{number}", part=np.arange(1, len(together) + 1))
     return gpd.GeoDataFrame(together[[*CORRIDOR_PART_COLUMNS, "geometry"]], geometry="geometry")
 
 
@@ -309,7 +309,7 @@ def _name(segments: pd.DataFrame) -> str:
     """Its streets' names, the longest stretch first; "" where none has a name."""
     named = segments[segments["name"].fillna("") != ""]
     total = named.groupby("name")["length_m"].sum().reset_index()
-    return "、".join(total.sort_values(["length_m", "name"], ascending=[False, True])["name"])
+    return NAMES.join(total.sort_values(["length_m", "name"], ascending=[False, True])["name"])
 
 
 def _met(streets: _Streets, path: _Path, node: int) -> str:
@@ -336,7 +336,7 @@ def _joined(line: shapely.Geometry, study: Study) -> dict[str, object]:
     for what, kinds in (("schools", SCHOOLS), ("parks", PARKS)):
         of_kind = joined[joined["kind"].isin(kinds)].sort_values("facility_id")
         names = of_kind["name"].fillna("").where(lambda name: name != "", of_kind["facility_id"])
-        found |= {what: len(of_kind), f"{what}_joined": "、".join(names)}
+        found |= {what: len(of_kind), f"{what}_joined": NAMES.join(names)}
     return found
 
 

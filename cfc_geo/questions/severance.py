@@ -42,6 +42,10 @@ LIVE_NEAR_M: Final = 500.0
 STILL_WORTH: Final = 0.5
 """A further link must still save, beside those before it, this share of what it would save alone."""
 MOST_MEASURED: Final = 120
+ALIKE: Final = 0.8
+"""Of links over one barrier whose middles lie within `ALIKE_M` and that save at least this share of what the best of
+them does, the shortest is taken: an oblique one costs more than it brings. An assumption, both."""
+ALIKE_M: Final = 150.0
 BARRIERS: Final = ("water", "rail", "road")
 """Themes of the backdrop that part people; roads are also streets with two sides (`network/sided.py`)."""
 
@@ -254,7 +258,9 @@ def _worth_measuring(pairs: list[_Pair], network: Network, study: Study, now: _W
         if promise[at] <= 0 or len(kept) == MOST_MEASURED:
             break
         if not kept or np.hypot(*(middle[kept] - middle[at]).T).min() >= APART_M:
-            kept.append(at)
+            near = np.flatnonzero(np.hypot(*(middle - middle[at]).T) < APART_M)
+            alike = near[promise[near] >= ALIKE * promise[at]]
+            kept.append(int(alike[np.argmin(metres[alike, 0])]))
     return [pairs[at] for at in kept]
 
 
@@ -282,7 +288,7 @@ def _best(pairs: list[_Pair], network: Network, attached: Attachment, now: _Walk
         ]
         if not any(worth):
             return
-        best = pairs[int(np.argmax(worth))]
+        best = _shortest_like(int(np.argmax(worth)), pairs, worth, network)
         yield best
         chosen.append(best)
         with_links = _Walks(
@@ -291,6 +297,18 @@ def _best(pairs: list[_Pair], network: Network, attached: Attachment, now: _Walk
             now.children,
             now.horizon_m,
         )
+
+
+def _shortest_like(best: int, pairs: list[_Pair], worth: list[float], network: Network) -> _Pair:
+    """Of the links that cross the same barrier near the best one and save about as much, the shortest."""
+    middle = np.array([network.node_xy[[pair.one, pair.other]].mean(axis=0) for pair in pairs])
+    apart_m = np.hypot(*(middle - middle[best]).T)
+    alike = [
+        row
+        for row, pair in enumerate(pairs)
+        if worth[row] >= ALIKE * worth[best] and apart_m[row] <= ALIKE_M and pair[3:] == pairs[best][3:]
+    ]
+    return pairs[min(alike, key=lambda row: (pairs[row].metres, -worth[row]))]
 
 
 def _saved(pair: _Pair, network: Network, attached: Attachment, now: _Walks) -> float:
@@ -358,7 +376,7 @@ def _row(
 
 
 def _street_at(node: int, study: Study, network: Network) -> str:
-    """The name of a street that ends at a node, or the id of one where none has a name: the first in text order."""
+    """The name of a street that ends at a node, the first in text order; "" where none has a name."""
     rows = np.flatnonzero((network.segment_from == node) | (network.segment_to == node))
     here = study.streets.iloc[rows]
-    return min(set(here["name"].fillna("")) - {""}, default=min(here["street_id"], default=""))
+    return min(set(here["name"].fillna("")) - {""}, default="")
