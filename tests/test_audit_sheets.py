@@ -167,16 +167,22 @@ def test_a_strip_runs_from_left_to_right_wherever_the_corridor_leads(turn: int) 
 
 def test_like_neighbours_are_one_stop_and_so_are_the_arms_of_a_crossing() -> None:
     corridors, study = found()
-    assert [stop_number(stop) for stop in stops(corridors.parts)] == ["1–2", "5", "3–4"]
+    walked = stops(corridors.parts)
+    assert [(stop["element"].iloc[0], len(stop)) for stop in walked] == [
+        ("segment", 2),
+        ("crossing", 1),
+        ("segment", 2),
+    ]
+    assert stop_number(walked[0]) == "1–2"
     crossing = corridors.parts[corridors.parts["element"] == "crossing"]
-    arms = gpd.GeoDataFrame(pd.concat([corridors.parts, crossing.assign(part=6, children=20.0)], ignore_index=True))
+    arms = gpd.GeoDataFrame(pd.concat([corridors.parts, crossing.assign(children=20.0)], ignore_index=True))
     rows = _parts_rows(arms, "en")
-    assert [row[0] for row in rows] == ["no.", "1–2", "5–6", "3–4"]
-    assert rows[2][1:5] == ["200", "crossing: nameless street", "", "100"], "the children of both arms"
+    assert [row[2] for row in rows] == ["name", "人民路", "crossing: nameless street", "人民路"]
+    assert rows[2][1] == "200" and rows[2][4] == "100", "the children of both arms"
     assert rows[1][3] == "200", "metres of both segments"
     strip = map_strip(arms, study, study.facilities.head(0), width=500, most=250)  # type: ignore[attr-defined, arg-type]
     marks = [what for kind, _, what in strip.shapes if kind == "mark"]
-    assert marks == [("1–2", "segment"), ("5–6", "crossing"), ("3–4", "segment")]
+    assert marks == [(row[0], stop["element"].iloc[0]) for row, stop in zip(rows[1:], walked, strict=True)]
 
 
 def test_labels_stand_off_one_another_and_in_the_frame() -> None:
