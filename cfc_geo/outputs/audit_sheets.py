@@ -222,11 +222,12 @@ def _told(
 
 
 def _near(at: shapely.Point, study: Study, lang: str) -> str:
-    """An end that meets no named street: what lies near it."""
+    """An end that meets no named street: what lies near it, or where it is."""
     named = study.facilities[study.facilities["name"].fillna("") != ""]
     metres = named.distance(at)
     if not (metres <= NEAR_END_M).any():
-        return _say("end", lang)
+        degrees = gpd.GeoSeries([at], crs=study.crs).to_crs(4326).iloc[0]
+        return _say("end", lang, lat=f"{degrees.y:.5f}", lon=f"{degrees.x:.5f}")
     return _say("near", lang, place=_short(named.loc[metres.idxmin(), "name"]))
 
 
