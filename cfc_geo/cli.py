@@ -251,7 +251,7 @@ def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: 
     with stages, _uncollected():
         study, found, findings = find_streets(loaded, asked, stages.announce)
         stages.announce("write")
-        sheets, lacking = sheets_of(found, study, lang)
+        sheets, lacking = sheets_of(loaded, found, study, lang)
         findings += lacking
         folder = write_streets(loaded, asked, study, found, findings, out, sheets, lang)
     _print_findings([finding for finding in findings if finding.severity == "warning"], lang)
@@ -372,7 +372,7 @@ def _with_sheets(result: "Result", lang: str) -> tuple["Result", dict[str, bytes
         return result, {}
     from cfc_geo.outputs.streets_report import sheets_of
 
-    sheets, lacking = sheets_of(result.child_streets, result.study, lang)
+    sheets, lacking = sheets_of(result.plan, result.child_streets, result.study, lang)
     return replace(result, findings=(*result.findings, *lacking)), sheets
 
 

@@ -88,8 +88,10 @@ def test_without_a_font_the_planner_is_told_and_the_rest_goes_on(monkeypatch: py
     monkeypatch.setattr(fonts, "font_folders", list)
     ranked, study = town(straight("人民路", 0, 500))
     found = find_corridors(ranked, study)
-    answer = SimpleNamespace(corridors=found.table, corridor_parts=found.parts)
-    sheets, told = sheets_of(answer, study, "zh")  # type: ignore[arg-type]
+    trips = pd.DataFrame({"kind": ["primary_school"], "profile": ["alone_9_11"]})
+    answer = SimpleNamespace(corridors=found.table, corridor_parts=found.parts, trips=trips)
+    plan = load_plan(ROOT / "scenarios" / "base.toml")
+    sheets, told = sheets_of(plan, answer, study, "zh")  # type: ignore[arg-type]
     assert sheets == {} and [finding.severity for finding in told] == ["warning"]
     assert "fonts-noto-cjk" in told[0].text("zh")
 

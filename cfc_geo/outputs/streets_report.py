@@ -12,7 +12,7 @@ from cfc_geo import catalog
 from cfc_geo.blocks import StreetsForChildren
 from cfc_geo.errors import Finding, OutputError
 from cfc_geo.model import ChildStreets, Study
-from cfc_geo.outputs.audit_sheets import audit_sheets
+from cfc_geo.outputs.audit_sheets import about, audit_sheets
 from cfc_geo.outputs.folder import check_named_folder, renewed
 from cfc_geo.outputs.geopackage import walk_layers, write_layers
 from cfc_geo.outputs.link_scenario import barrier, write_link_scenarios
@@ -68,17 +68,19 @@ def write_walk_pages(
     """What people take along: `pages` (map, words), and beside them the `sheets` of corridors and a scenario a link,
     to be run from the folder `later`."""
     drawn, told = pages
-    drawn.write_text(draw_streets(plan, study, found, lang), encoding="utf-8", newline="\n")
+    said = [*(_trips_line(row, lang) for row in found.trips.itertuples()), _evidence_line(found, lang)]
+    drawn.write_text(draw_streets(plan, study, found, said, lang), encoding="utf-8", newline="\n")
     told.write_text("\n".join(summary(plan, study, found, findings, lang)) + "\n", encoding="utf-8", newline="\n")
     for name, sheet in sheets.items():
         (told.parent / name).write_bytes(sheet)
     write_link_scenarios(found.links, plan, told.parent, lang, later=later)
 
 
-def sheets_of(found: ChildStreets, study: Study, lang: str) -> tuple[dict[str, bytes], list[Finding]]:
+def sheets_of(plan: Plan, found: ChildStreets, study: Study, lang: str) -> tuple[dict[str, bytes], list[Finding]]:
     """The audit sheets of the corridors; none, and a warning why, where this machine has no font to write them in."""
+    corridors = Corridors(found.corridors, found.corridor_parts)
     try:
-        return audit_sheets(Corridors(found.corridors, found.corridor_parts), study, lang), []
+        return audit_sheets(corridors, study, about(plan, found.trips, lang), lang), []
     except OutputError as error:
         return {}, [replace(finding, severity="warning") for finding in error.findings]
 
