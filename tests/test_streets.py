@@ -85,7 +85,7 @@ def test_ranked_by_exposure_and_each_with_its_numbers(found: ChildStreets) -> No
 
 def test_every_child_walks_or_is_said_not_to(found: ChildStreets) -> None:
     trips = found.trips
-    np.testing.assert_allclose(trips["walking"] + trips["beyond"], trips["wanting"])
+    np.testing.assert_allclose(trips["walking"] + trips["beyond"] + trips["no_way"], trips["wanting"])
     assert (trips["low_stress"] <= trips["walking"]).all() and (trips["low_stress"] > 0).all()
     assert (trips["mean_easiest_m"] >= trips["mean_shortest_m"]).all()
 

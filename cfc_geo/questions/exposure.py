@@ -15,16 +15,8 @@ import shapely
 from cfc_geo import catalog
 from cfc_geo.catalog import Profile
 from cfc_geo.model import Study
-from cfc_geo.network.flows import (
-    Excess,
-    Flows,
-    Trips,
-    Ways,
-    bearable,
-    crossing_excess,
-    street_excess,
-    without,
-)
+from cfc_geo.network.excess import crossing_excess, street_excess
+from cfc_geo.network.flows import Excess, Flows, Trips, Ways, bearable, without
 from cfc_geo.network.stress import crossing_stress, remedied_crossings, remedied_streets
 from cfc_geo.network.traits import traits_of
 from cfc_geo.tables import RANKED_COLUMNS
@@ -36,13 +28,15 @@ LEAST: Final = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """The trips of one kind as they are walked by a profile."""
+    """The trips of one kind as they are walked by a profile, each with the metres of its shortest walk; `no_way` are
+    the children of those trips that it cannot walk."""
 
     kind: str
     profile: Profile
     trips: Trips
     excess: Excess
     flows: Flows
+    no_way: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +200,7 @@ def _table(rows: np.ndarray, of: int, **columns: object) -> pd.DataFrame:
 def _street_remedies(walked: list[Walked], ways: Ways, study: Study) -> np.ndarray:
     enough = {}
     for name, levels in remedied_streets(study.streets).items():
-        worst = [street_excess(ways, levels, one.profile).max(axis=1) for one in walked]
+        worst = [street_excess(levels, ways.steps, ways.tunnel, one.profile).max(axis=1) for one in walked]
         enough[name] = np.max(worst, axis=0) == 0
     now = np.max([one.excess.street.max(axis=1) for one in walked], axis=0) > 0
     return _listed(now, enough)
