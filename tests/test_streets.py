@@ -17,14 +17,23 @@ from cfc_geo.cli import main
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import ChildStreets, Study
 from cfc_geo.network.costs import nearest_costs
+from cfc_geo.network.flows import excess_of, walk_flows, ways_of
+from cfc_geo.network.sided import sided_graph
+from cfc_geo.network.stress import segment_stress
 from cfc_geo.plan import Plan, load_plan
+from cfc_geo.questions.alone import measure_alone
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
+from cfc_geo.questions.exposure import Walked, rank_places
 from cfc_geo.run import join_network
 from cfc_geo.streets import Ground, measure_streets
 from cfc_geo.tables import ALL_UNITS
+from tests.edited import study_of
+from tests.random_towns import Place
+from tests.test_flows import PATH, drawn
 from tests.toyplan import PLAN, write_toy
 
 ROOT = Path(__file__).parents[1]
+BARE = {"highway": "tertiary", "maxspeed": "40", "lanes": "2"}
 ASKED = StreetsForChildren(kinds=["primary_school", "park"], measure=12)
 
 
@@ -108,6 +117,41 @@ def test_alone_with_an_adult_and_anyhow(sample: tuple[Plan, Study], found: Child
     both = alone.merge(covered, on=["unit_id", "kind", "band"], suffixes=("", "_c"))
     assert len(both) == len(alone)
     np.testing.assert_allclose(both["within"], both["covered"])
+
+
+def test_who_gets_there_alone_is_proven_whether_or_not_all_is_listed(sample: tuple[Plan, Study]) -> None:
+    plan, study = sample
+    told = []
+    for surveyed in (study.surveyed, frozenset[str]()):
+        ground = ground_of(plan, replace(study, surveyed=surveyed))
+        stress = segment_stress(study.streets)
+        graph = sided_graph(ground.network, study.streets, study.nodes, stress)
+        ways = ways_of(study, ground.network, graph, stress, snap_limit_m=ground.snap_limit_m)
+        told.append(measure_alone(ways, ground.study, ground.coverage))
+    listed, partly = told
+    proven = ["children", "within", "with_adult", "alone", *(name for name in listed if name.startswith("between_"))]
+    pd.testing.assert_frame_equal(listed[proven], partly[proven])
+    np.testing.assert_allclose(partly["unknown"], partly["children"] - partly["within"])
+
+
+@pytest.mark.parametrize(("highway", "gaining"), [("tertiary", [1.0, 1.0]), ("trunk", [0.0, 0.0])])
+def test_what_no_remedy_is_enough_for_is_mended_by_nothing(highway: str, gaining: list[float]) -> None:
+    """A way to school along a street with a remedy and then along another, alone and with a third that is fine."""
+    tags, end = {"highway": highway, "maxspeed": "80", "lanes": "2"}, (300.0, 8.0)
+    ways = (
+        ([(0.0, 0.0), (100.0, 0.0)], BARE),
+        ([(100.0, 0.0), (200.0, 0.0)], tags),
+        ([(200.0, 0.0), (300.0, 0.0)], PATH),
+    )
+    made = drawn(*ways, homes={"h": (0.0, 8.0)}, doors={"s": end})
+    profile = catalog.profiles()["alone_9_11"]
+    excess = excess_of(made.ways, profile)
+    walked = Walked("playground", profile, made.trips, excess, walk_flows(made.ways, excess, made.trips, detour=1.25))
+    study = replace(made.study, units=study_of(Place(*[made.study.origins] * 5)).units)
+    places = rank_places([walked], made.ways, study, detour=1.25)
+    hard = np.flatnonzero(places.ranked["exposure"] > 0)
+    found = [places.children_gaining(rows).sum() for rows in (hard, np.arange(len(places.ranked)))]
+    assert len(hard) >= 2 and found == gaining
 
 
 # ---------------------------------------------------------------------------------------------------- the command line

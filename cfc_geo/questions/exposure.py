@@ -53,8 +53,9 @@ class Places:
     detour: float
 
     def children_gaining(self, rows: np.ndarray) -> np.ndarray:
-        """By origin, the children who have a walk without a place too hard once all of `rows` of `ranked` are mended,
-        and have none now: searched anew, not estimated."""
+        """By origin, the children who have a walk without a place too hard once those of `rows` of `ranked` that have a
+        remedy are mended, and have none now: searched anew, not estimated."""
+        rows = np.asarray(rows)[(self.ranked["remedies"] != "").to_numpy()[rows]]
         of, row = self.of[rows], self.row[rows]
         shapes = self.ranked.geometry.to_numpy()[rows]
         gain = np.zeros(len(self.study.origins))
