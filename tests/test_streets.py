@@ -23,13 +23,13 @@ from cfc_geo.network.stress import segment_stress
 from cfc_geo.plan import Plan, load_plan
 from cfc_geo.questions.alone import measure_alone
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
-from cfc_geo.questions.exposure import Walked, rank_places
+from cfc_geo.questions.exposure import Places, Walked, rank_places
 from cfc_geo.run import join_network
 from cfc_geo.streets import Ground, measure_streets
 from cfc_geo.tables import ALL_UNITS
 from tests.edited import study_of
 from tests.random_towns import Place
-from tests.test_flows import PATH, drawn
+from tests.test_flows import PATH, Town, drawn
 from tests.toyplan import PLAN, write_toy
 
 ROOT = Path(__file__).parents[1]
@@ -134,24 +134,38 @@ def test_who_gets_there_alone_is_proven_whether_or_not_all_is_listed(sample: tup
     np.testing.assert_allclose(partly["unknown"], partly["children"] - partly["within"])
 
 
-@pytest.mark.parametrize(("highway", "gaining"), [("tertiary", [1.0, 1.0]), ("trunk", [0.0, 0.0])])
-def test_what_no_remedy_is_enough_for_is_mended_by_nothing(highway: str, gaining: list[float]) -> None:
-    """A way to school along a street with a remedy and then along another, alone and with a third that is fine."""
-    tags, end = {"highway": highway, "maxspeed": "80", "lanes": "2"}, (300.0, 8.0)
+def places_of(made: Town, name: str) -> Places:
+    """The places that the children of a drawn town walk over, as one profile."""
+    profile = catalog.profiles()[name]
+    excess = excess_of(made.ways, profile)
+    flows = walk_flows(made.ways, excess, made.trips, detour=1.25)
+    study = replace(made.study, units=study_of(Place(*[made.study.origins] * 5)).units)
+    return rank_places([Walked("playground", profile, made.trips, excess, flows)], made.ways, study, detour=1.25)
+
+
+@pytest.mark.parametrize(("highway", "gaining"), [("tertiary", 1.0), ("trunk", 0.0)])
+def test_what_no_remedy_is_enough_for_is_mended_by_nothing(highway: str, gaining: float) -> None:
+    """The way to school is along a street with a remedy, then along another, then along a path that is fine."""
+    tags = {"highway": highway, "maxspeed": "80", "lanes": "2"}
     ways = (
         ([(0.0, 0.0), (100.0, 0.0)], BARE),
         ([(100.0, 0.0), (200.0, 0.0)], tags),
         ([(200.0, 0.0), (300.0, 0.0)], PATH),
     )
-    made = drawn(*ways, homes={"h": (0.0, 8.0)}, doors={"s": end})
-    profile = catalog.profiles()["alone_9_11"]
-    excess = excess_of(made.ways, profile)
-    walked = Walked("playground", profile, made.trips, excess, walk_flows(made.ways, excess, made.trips, detour=1.25))
-    study = replace(made.study, units=study_of(Place(*[made.study.origins] * 5)).units)
-    places = rank_places([walked], made.ways, study, detour=1.25)
+    places = places_of(drawn(*ways, homes={"h": (0.0, 8.0)}, doors={"s": (300.0, 8.0)}), "alone_9_11")
     hard = np.flatnonzero(places.ranked["exposure"] > 0)
-    found = [places.children_gaining(rows).sum() for rows in (hard, np.arange(len(places.ranked)))]
-    assert len(hard) >= 2 and found == gaining
+    assert len(hard) >= 2
+    for rows in (hard, np.arange(len(places.ranked))):
+        assert places.children_gaining(rows).sum() == gaining
+
+
+def test_a_long_street_is_crossed_where_its_children_live() -> None:
+    """Home and school face each other at one end of a street whose middle is far from both."""
+    road = ([(0.0, 0.0), (2000.0, 0.0)], {**BARE, "sidewalk": "both", "sidewalk_width": "2", "highway": "secondary"})
+    places = places_of(drawn(road, homes={"h": (50.0, -8.0)}, doors={"s": (60.0, 8.0)}), "alone_6_8")
+    (crossing,) = np.flatnonzero(places.ranked["element"] == "crossing")
+    assert places.ranked["remedies"].iloc[crossing] == "signal"
+    assert places.children_gaining(np.array([crossing])).sum() == 1.0
 
 
 # ---------------------------------------------------------------------------------------------------- the command line

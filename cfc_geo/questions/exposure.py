@@ -57,7 +57,8 @@ class Places:
         remedy are mended, and have none now: searched anew, not estimated."""
         rows = np.asarray(rows)[(self.ranked["remedies"] != "").to_numpy()[rows]]
         of, row = self.of[rows], self.row[rows]
-        shapes = self.ranked.geometry.to_numpy()[rows]
+        shapes, over = self.ranked.geometry.to_numpy()[rows], of == MIDBLOCK
+        shapes[over] = self.study.streets.geometry.to_numpy()[row[over]]  # crossed anywhere along it
         gain = np.zeros(len(self.study.origins))
         for one in self.walked:
             mended = without(
@@ -230,7 +231,7 @@ def _midblock_remedies(walked: list[Walked], ways: Ways, study: Study) -> np.nda
 def _enough(
     walked: list[Walked], facts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], highway: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Remedy → which crossings nobody of `walked` then finds too hard."""
+    """Remedy → which crossings no profile of `walked` then finds too hard, walking there or not."""
     found = {}
     for name, then in remedied_crossings(*facts).items():
         level = crossing_stress(*then)
