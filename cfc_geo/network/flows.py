@@ -295,9 +295,7 @@ class _Search:
         return by_street, crossing, np.bincount(street, weights=over, minlength=streets)
 
 
-def _grouped(
-    ways: Ways, of: Doorsteps, row: np.ndarray, rows: int, excess: Excess
-) -> "flow_kernel.Steps":  # fmt: skip
+def _grouped(ways: Ways, of: Doorsteps, row: np.ndarray, rows: int, excess: Excess) -> "flow_kernel.Steps":
     from cfc_geo.network import flow_kernel as kernel
 
     order = _rows_by(row)
