@@ -7,7 +7,6 @@ bear counts as one more than the most that it does, so that a walk it bears come
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from math import floor
 from typing import Final
 
 import geopandas as gpd
@@ -23,10 +22,11 @@ from cfc_geo.inputs.scenario import apply_edits
 from cfc_geo.inputs.study import read_study, study_area
 from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Steps, Study
-from cfc_geo.network.costs import steps_onto
+from cfc_geo.network.costs import longest_nm, steps_onto
+from cfc_geo.network.excess import IMPASSABLE, excess_by_arc
 from cfc_geo.network.graph import nanometres
 from cfc_geo.network.pareto import Walk, Ways, best_walks, least_walk
-from cfc_geo.network.sided import borne, sided_graph
+from cfc_geo.network.sided import sided_graph
 from cfc_geo.network.slopes import crossing_waits_s
 from cfc_geo.network.snap import street_distances
 from cfc_geo.network.trip import Trip, plan_trip
@@ -36,7 +36,6 @@ from cfc_geo.run import Clock, Progress
 
 LANE_M: Final = 3.5
 """How wide a lane is that is crossed (CJJ 37: 3.25 to 3.75 m; an assumption for the road at hand)."""
-SAME_M: Final = 1e-6
 NEAR_NAMES: Final = 5
 NEVER: Final = 99
 """A grade that nothing is of that the profile can pass."""
@@ -202,8 +201,8 @@ def _trip(plan: Plan, ask: RouteAsk, ground: Ground, start: Ends, goal: Ends) ->
 
 def _answer(plan: Plan, ask: RouteAsk, ground: Ground, trip: Trip, start: Ends, goal: Ends) -> Routing:
     profile, ways = ground.profile, ways_of(trip)
-    length, bears = with_ties(trip, profile), borne(trip.graph, ground.study.streets, profile)
-    passable = ~trip.graph.steps | bool(profile.steps_up.value and profile.steps_down.value)
+    length, excess = with_ties(trip, profile), excess_by_arc(trip.graph, ground.study.streets, profile)
+    bears, passable = excess == 0, excess < IMPASSABLE
     tell = Teller(ground, trip, bears, start, goal)
     shortest = least_walk(ways, length, np.ones(len(bears), dtype=bool))
     possible, best = (least_walk(ways, length, allowed) for allowed in (passable, bears))
@@ -211,7 +210,7 @@ def _answer(plan: Plan, ask: RouteAsk, ground: Ground, trip: Trip, start: Ends, 
         raise SolveError(
             _why_not(plan, ask, tell, None if shortest is None else _least_of(ways, length, ~passable, trip))
         )
-    most = ((floor(walk_nm(possible) * ask.detour) + round(SAME_M * 1e9)) << TIE_BITS) + (1 << TIE_BITS) - 1
+    most = (int(longest_nm(np.array(walk_nm(possible)), ask.detour)) << TIE_BITS) + (1 << TIE_BITS) - 1
     grade = np.where(passable, grades(trip, bears, profile), NEVER)
     front = not_beaten(ways, length, hard_nm(trip, bears), grade, most)
     shown = [front[row] for row in chosen_of(len(front), ask.alternatives)]

@@ -1,6 +1,6 @@
 """Where the children walk: trips, flows, what to mend first, school gates, and who can get there alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
@@ -13,7 +13,7 @@ from cfc_geo.catalog import Norm, Profile
 from cfc_geo.errors import Findings
 from cfc_geo.model import Attachment, ChildStreets, Coverage, Network, Study
 from cfc_geo.network.costs import TOLERANCE_M, nearest_costs, travel_costs
-from cfc_geo.network.flows import Trips, Ways, excess_of, walk_flows, ways_of
+from cfc_geo.network.flows import NONE_LESS, Trips, Ways, excess_of, walk_flows, ways_of
 from cfc_geo.network.sided import sided_graph
 from cfc_geo.network.stress import evidence_summary, segment_stress
 from cfc_geo.questions.access import decay_weights
@@ -55,7 +55,7 @@ def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
     ways = ways_of(study, ground.network, graph, stress, snap_limit_m=ground.snap_limit_m)
     kinds = [kind for kind in dict.fromkeys(asked.kinds) if _is_known(kind, ground, findings)]
     trips = {kind: _trips(kind, asked, ground, findings) for kind in kinds}
-    walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked.detour) for kind in kinds]
+    walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked) for kind in kinds]
     _note_assumptions([one.profile for one in walked], asked, ground, findings)
     places = rank_places(walked or [_nobody(ways)], ways, study, detour=asked.detour)
     places = measure_gains(places, asked.measure)
@@ -157,10 +157,16 @@ def _districts_of(kind: str, ground: Ground) -> pd.DataFrame | None:
     return mine if len(mine) else None
 
 
-def _walk(trips: KindTrips, profile: Profile, ways: Ways, detour: float) -> Walked:
+def _walk(trips: KindTrips, profile: Profile, ways: Ways, asked: StreetsForChildren) -> Walked:
     rows = Trips(trips.origin, trips.facility, trips.children, trips.metres)
     excess = excess_of(ways, profile)
-    return Walked(trips.kind, profile, rows, excess, walk_flows(ways, excess, rows, detour=detour))
+    farthest_m = max(asked.farthest_m, trips.metres.max(initial=0.0))
+    flows = walk_flows(ways, excess, rows, detour=asked.detour, farthest_m=farthest_m)
+    has = flows.borne != NONE_LESS
+    walked = Trips(trips.origin[has], trips.facility[has], trips.children[has], flows.shortest_m[has])
+    by_trip = {name: getattr(flows, name)[has] for name in ("borne", "easiest_m", "shortest_m")}
+    no_way = float(trips.children[~has].sum())
+    return Walked(trips.kind, profile, walked, excess, replace(flows, **by_trip), no_way)
 
 
 def _walking(walked: list[Walked], study: Study) -> np.ndarray:
@@ -222,7 +228,7 @@ def _trips_table(
             (
                 one.kind, one.profile.id, assigned, _farthest_m(one.kind, asked, ground), of.wanting, walking,
                 of.beyond, of.too_far, of.off_street,
-                of.no_district if by_district else np.nan,
+                of.no_district if by_district else np.nan, one.no_way,
                 of.no_room if assigned == "room" else np.nan,
                 safe, safe / walking if walking else np.nan,
                 _mean(one.trips.metres, one.trips.children), _mean(one.flows.easiest_m, one.trips.children),

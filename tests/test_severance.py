@@ -137,6 +137,24 @@ def test_a_splinter_of_the_data_is_no_far_bank_but_a_large_piece_is() -> None:
     assert ends and not any(y < 0 for _, y in ends)
 
 
+@pytest.mark.parametrize(
+    ("line", "by_itself", "avoided"),
+    [([(1000, 0), (1000, -50)], True, (1000, 0)), ([(1000, 140), (1000, 60)], False, (1000, 100))],
+)
+def test_a_link_ends_where_its_scenario_can_name_the_junction(
+    line: list[tuple[float, float]], by_itself: bool, avoided: tuple[float, float]
+) -> None:
+    """A path ends by itself at the best place on the south bank, as at a closed gate; one passes that on the north."""
+    study = town()
+    streets, nodes = street_table([*study.streets.geometry, line])
+    streets = streets.assign(bridge=False, tunnel=False, steps=False, highway="footway")
+    if by_itself:
+        streets.loc[streets.index[-1], "from_node"] = new = int(nodes["node_id"].max()) + 1
+        nodes = gpd.pd.concat([nodes, nodes.iloc[-1:].assign(node_id=new, x=line[0][0], y=line[0][1])])
+    links = links_of(replace(study, streets=streets, nodes=nodes.reset_index(drop=True)), count=1).table
+    assert len(links) == 1 and avoided not in links.geometry.iloc[0].coords[:]
+
+
 @pytest.mark.parametrize("theme", ["water", "rail", "road"])
 def test_what_parts_is_named(theme: str) -> None:
     assert links_of(town(theme=theme), count=1).table["barrier"].tolist() == [theme]

@@ -18,15 +18,24 @@ from cfc_geo.cli import main
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import ChildStreets, Study
 from cfc_geo.network.costs import nearest_costs
+from cfc_geo.network.flows import excess_of, walk_flows, ways_of
+from cfc_geo.network.sided import sided_graph
+from cfc_geo.network.stress import segment_stress
 from cfc_geo.outputs.streets_report import headline, summary
 from cfc_geo.plan import Plan, load_plan
+from cfc_geo.questions.alone import measure_alone
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
+from cfc_geo.questions.exposure import Places, Walked, rank_places
 from cfc_geo.run import join_network
 from cfc_geo.streets import Ground, measure_streets
 from cfc_geo.tables import ALL_UNITS
+from tests.edited import study_of
+from tests.random_towns import Place
+from tests.test_flows import PATH, Town, drawn
 from tests.toyplan import PLAN, write_toy
 
 ROOT = Path(__file__).parents[1]
+BARE = {"highway": "tertiary", "maxspeed": "40", "lanes": "2"}
 ASKED = StreetsForChildren(kinds=["primary_school", "park"], measure=12)
 
 
@@ -87,7 +96,7 @@ def test_ranked_by_exposure_and_each_with_its_numbers(found: ChildStreets) -> No
 
 def test_every_child_walks_or_is_said_not_to(found: ChildStreets) -> None:
     trips = found.trips
-    np.testing.assert_allclose(trips["walking"] + trips["beyond"], trips["wanting"])
+    np.testing.assert_allclose(trips["walking"] + trips["beyond"] + trips["no_way"], trips["wanting"])
     assert (trips["low_stress"] <= trips["walking"]).all() and (trips["low_stress"] > 0).all()
     assert (trips["mean_easiest_m"] >= trips["mean_shortest_m"]).all()
 
@@ -110,6 +119,55 @@ def test_alone_with_an_adult_and_anyhow(sample: tuple[Plan, Study], found: Child
     both = alone.merge(covered, on=["unit_id", "kind", "band"], suffixes=("", "_c"))
     assert len(both) == len(alone)
     np.testing.assert_allclose(both["within"], both["covered"])
+
+
+def test_who_gets_there_alone_is_proven_whether_or_not_all_is_listed(sample: tuple[Plan, Study]) -> None:
+    plan, study = sample
+    told = []
+    for surveyed in (study.surveyed, frozenset[str]()):
+        ground = ground_of(plan, replace(study, surveyed=surveyed))
+        stress = segment_stress(study.streets)
+        graph = sided_graph(ground.network, study.streets, study.nodes, stress)
+        ways = ways_of(study, ground.network, graph, stress, snap_limit_m=ground.snap_limit_m)
+        told.append(measure_alone(ways, ground.study, ground.coverage))
+    listed, partly = told
+    proven = ["children", "within", "with_adult", "alone", *(name for name in listed if name.startswith("between_"))]
+    pd.testing.assert_frame_equal(listed[proven], partly[proven])
+    np.testing.assert_allclose(partly["unknown"], partly["children"] - partly["within"])
+
+
+def places_of(made: Town, name: str) -> Places:
+    """The places that the children of a drawn town walk over, as one profile."""
+    profile = catalog.profiles()[name]
+    excess = excess_of(made.ways, profile)
+    flows = walk_flows(made.ways, excess, made.trips, detour=1.25)
+    study = replace(made.study, units=study_of(Place(*[made.study.origins] * 5)).units)
+    return rank_places([Walked("playground", profile, made.trips, excess, flows)], made.ways, study, detour=1.25)
+
+
+@pytest.mark.parametrize(("highway", "gaining"), [("tertiary", 1.0), ("trunk", 0.0)])
+def test_what_no_remedy_is_enough_for_is_mended_by_nothing(highway: str, gaining: float) -> None:
+    """The way to school is along a street with a remedy, then along another, then along a path that is fine."""
+    tags = {"highway": highway, "maxspeed": "80", "lanes": "2"}
+    ways = (
+        ([(0.0, 0.0), (100.0, 0.0)], BARE),
+        ([(100.0, 0.0), (200.0, 0.0)], tags),
+        ([(200.0, 0.0), (300.0, 0.0)], PATH),
+    )
+    places = places_of(drawn(*ways, homes={"h": (0.0, 8.0)}, doors={"s": (300.0, 8.0)}), "alone_9_11")
+    hard = np.flatnonzero(places.ranked["exposure"] > 0)
+    assert len(hard) >= 2
+    for rows in (hard, np.arange(len(places.ranked))):
+        assert places.children_gaining(rows).sum() == gaining
+
+
+def test_a_long_street_is_crossed_where_its_children_live() -> None:
+    """Home and school face each other at one end of a street whose middle is far from both."""
+    road = ([(0.0, 0.0), (2000.0, 0.0)], {**BARE, "sidewalk": "both", "sidewalk_width": "2", "highway": "secondary"})
+    places = places_of(drawn(road, homes={"h": (50.0, -8.0)}, doors={"s": (60.0, 8.0)}), "alone_6_8")
+    (crossing,) = np.flatnonzero(places.ranked["element"] == "crossing")
+    assert places.ranked["remedies"].iloc[crossing] == "signal"
+    assert places.children_gaining(np.array([crossing])).sum() == 1.0
 
 
 # ---------------------------------------------------------------------------------------------------- the command line

@@ -16,16 +16,8 @@ import shapely
 from cfc_geo import catalog
 from cfc_geo.catalog import Profile
 from cfc_geo.model import Study
-from cfc_geo.network.flows import (
-    Excess,
-    Flows,
-    Trips,
-    Ways,
-    bearable,
-    crossing_excess,
-    street_excess,
-    without,
-)
+from cfc_geo.network.excess import crossing_excess, street_excess
+from cfc_geo.network.flows import Excess, Flows, Trips, Ways, bearable, without
 from cfc_geo.network.stress import crossing_stress, remedied_crossings, remedied_streets
 from cfc_geo.network.traits import traits_of
 from cfc_geo.tables import RANKED_COLUMNS
@@ -37,13 +29,15 @@ LEAST: Final = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """The trips of one kind as they are walked by a profile."""
+    """The trips of one kind as they are walked by a profile, each with the metres of its shortest walk; `no_way` are
+    the children of those trips that it cannot walk."""
 
     kind: str
     profile: Profile
     trips: Trips
     excess: Excess
     flows: Flows
+    no_way: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +54,15 @@ class Places:
     detour: float
 
     def children_gaining(self, rows: np.ndarray) -> np.ndarray:
-        """By origin, the children who have a walk without a place too hard once all of `rows` of `ranked` are mended,
-        and have none now: searched anew, not estimated."""
+        """By origin, the children who have a walk without a place too hard once those of `rows` of `ranked` that have a
+        remedy are mended, and have none now: searched anew, not estimated."""
+        rows = np.asarray(rows)[(self.ranked["remedies"] != "").to_numpy()[rows]]
         streets, crossings, midblocks = (
             np.array([at for row in rows if self.of[row] == of for at in self.elements[row]], dtype=np.int64)
             for of in (STREET, CROSSING, MIDBLOCK)
         )
-        shapes = self.ranked.geometry.to_numpy()[rows]
+        shapes, over = self.ranked.geometry.to_numpy()[rows], self.of[rows] == MIDBLOCK
+        shapes[over] = self.study.streets.geometry.to_numpy()[midblocks]  # crossed anywhere along it
         gain = np.zeros(len(self.study.origins))
         for one in self.walked:
             mended = without(one.excess, streets=streets, crossings=crossings, midblocks=midblocks)
@@ -246,7 +242,7 @@ def _table(elements: Sequence[np.ndarray] | np.ndarray, of: int, **columns: obje
 def _street_remedies(walked: list[Walked], ways: Ways, study: Study) -> np.ndarray:
     enough = {}
     for name, levels in remedied_streets(study.streets).items():
-        worst = [street_excess(ways, levels, one.profile).max(axis=1) for one in walked]
+        worst = [street_excess(levels, ways.steps, ways.tunnel, one.profile).max(axis=1) for one in walked]
         enough[name] = np.max(worst, axis=0) == 0
     now = np.max([one.excess.street.max(axis=1) for one in walked], axis=0) > 0
     return _listed(now, enough)
@@ -276,7 +272,7 @@ def _midblock_remedies(walked: list[Walked], ways: Ways, study: Study) -> np.nda
 def _enough(
     walked: list[Walked], facts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], highway: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Remedy → which crossings nobody of `walked` then finds too hard."""
+    """Remedy → which crossings no profile of `walked` then finds too hard, walking there or not."""
     found = {}
     for name, then in remedied_crossings(*facts).items():
         level = crossing_stress(*then)

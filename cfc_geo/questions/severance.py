@@ -34,6 +34,8 @@ ROAD_M: Final = 100.0
 """A link over a road is no longer: a longer one leads through the blocks beside it, and the road is not what parts."""
 DOOR_M: Final = 1.0
 """A link crosses a barrier between its ends, so far from them."""
+NAMED_WITHIN_M: Final = 5e-3
+"""Streets so near to a place are at it: a scenario writes places, and its edit compares them, to the millimetre."""
 LEAST_PART: Final = 0.05
 """Pieces of the streets that are joined to no other and hold less than this share of all are gaps in the data, as a
 rule: no link to them is proposed. What is larger may be the other bank."""
@@ -146,7 +148,7 @@ def find_links(
         children=np.stack([children_for(kind, study) for kind in kinds], axis=1),
         horizon_m=nearest.horizon_m,
     )
-    ends = _apart(network, _barriers(study), now, longest_m, least_saved_m)
+    ends = _apart(network, study.streets, _barriers(study), now, longest_m, least_saved_m)
     pairs = list(_parted(ends, network, study))
     pairs = _worth_measuring(pairs, network, study, now)
     chosen = list(_best(pairs, network, attached, now, count))
@@ -193,14 +195,15 @@ def _barriers(study: Study) -> gpd.GeoDataFrame:
 
 
 def _apart(
-    network: Network, barriers: gpd.GeoDataFrame, now: _Walks, longest_m: float, least_saved_m: float
-) -> np.ndarray:
+    network: Network, streets: gpd.GeoDataFrame, barriers: gpd.GeoDataFrame, now: _Walks, longest_m: float,
+    least_saved_m: float,
+) -> np.ndarray:  # fmt: skip
     """Pairs of nodes near barriers and near one another, at one of which somebody would save enough."""
     points = shapely.points(network.node_xy)
     tree = shapely.STRtree(points)
     near = np.unique(shapely.STRtree(barriers.geometry.to_numpy()).query(points, "dwithin", distance=longest_m)[0])
     large = network.component_m >= LEAST_PART * network.component_m.sum()
-    joined = large[network.component] & (network.component >= 0)
+    joined = large[network.component] & (network.component >= 0) & _can_be_named(network, streets)
     near = near[joined[near]]
     found = [np.zeros((0, 2), dtype=np.int64)]
     for start in range(0, len(near), NODES_AT_ONCE):
@@ -213,6 +216,21 @@ def _apart(
         kept = (saved >= least_saved_m) & (metres > 2 * DOOR_M)
         found.append(np.column_stack((here[kept], there[kept])))
     return np.concatenate(found)
+
+
+def _can_be_named(network: Network, streets: gpd.GeoDataFrame) -> np.ndarray:
+    """Nodes that a place says: all open streets there end at the node. Elsewhere, as at a closed gate or where a street
+    runs below, the edit that draws a link would not know which is meant, and refuses."""
+    open_ = network.segment_forward | network.segment_backward
+    for mark in ("closed", "added"):  # an edit joins no street of these
+        open_ &= ~streets[mark].eq(True).to_numpy() if mark in streets else True
+    rows = np.flatnonzero(open_)
+    tree = shapely.STRtree(streets.geometry.to_numpy()[rows])
+    node, street = tree.query(shapely.points(network.node_xy), "dwithin", distance=NAMED_WITHIN_M)
+    ends_here = (network.segment_from[rows[street]] == node) | (network.segment_to[rows[street]] == node)
+    found = np.bincount(node[ends_here], minlength=len(network.node_id)) > 0
+    found[node[~ends_here]] = False
+    return found
 
 
 def _parted(ends: np.ndarray, network: Network, study: Study) -> Iterator[_Pair]:
