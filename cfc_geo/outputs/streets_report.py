@@ -145,7 +145,7 @@ def _trips_line(row: Any, lang: str) -> str:
     say = _sayer(lang)
     reasons = [
         say(f"other.{why}", children=_many("children", getattr(row, why), lang))
-        for why in ("too_far", "no_district", "no_room", "off_street")
+        for why in ("too_far", "no_way", "no_district", "no_room", "off_street")
         if round(getattr(row, why) if pd.notna(getattr(row, why)) else 0) > 0
     ]
     return say(
