@@ -55,7 +55,7 @@ def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
     ways = ways_of(study, ground.network, graph, stress, snap_limit_m=ground.snap_limit_m)
     kinds = [kind for kind in dict.fromkeys(asked.kinds) if _is_known(kind, ground, findings)]
     trips = {kind: _trips(kind, asked, ground, findings) for kind in kinds}
-    walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked) for kind in kinds]
+    walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked, ground) for kind in kinds]
     _note_assumptions([one.profile for one in walked], asked, ground, findings)
     places = rank_places(walked or [_nobody(ways)], ways, study, detour=asked.detour)
     places = measure_gains(places, asked.measure)
@@ -109,9 +109,7 @@ def _is_known(kind: str, ground: Ground, findings: Findings) -> bool:
 def _trips(kind: str, asked: StreetsForChildren, ground: Ground, findings: Findings) -> KindTrips:
     study = ground.study
     facilities = study.facilities[study.facilities["kind"] == kind]
-    has_places = catalog.kinds()[kind].has_places
-    limit_m = asked.farthest_m if has_places or kind not in ground.norms else ground.norms[kind].limit_m
-    farthest_m = max(asked.farthest_m, limit_m)
+    limit_m, farthest_m = _limit_m(kind, asked, ground), _farthest_m(kind, asked, ground)
     pairs = travel_costs(ground.network, ground.attachment, facilities, horizon_m=farthest_m).pairs
     place = pd.Index(study.facilities["facility_id"]).get_indexer(facilities["facility_id"])
     table = pd.DataFrame(
@@ -141,6 +139,17 @@ def _trips(kind: str, asked: StreetsForChildren, ground: Ground, findings: Findi
     return found
 
 
+def _limit_m(kind: str, asked: StreetsForChildren, ground: Ground) -> float:
+    """Within so many metres a facility counts by its nearness."""
+    has_places = catalog.kinds()[kind].has_places
+    return asked.farthest_m if has_places or kind not in ground.norms else ground.norms[kind].limit_m
+
+
+def _farthest_m(kind: str, asked: StreetsForChildren, ground: Ground) -> float:
+    """Nobody walks farther."""
+    return max(asked.farthest_m, _limit_m(kind, asked, ground))
+
+
 def _districts_of(kind: str, ground: Ground) -> pd.DataFrame | None:
     """The districts of facilities of `kind`; None where the file names none of them."""
     if ground.districts is None:
@@ -149,11 +158,12 @@ def _districts_of(kind: str, ground: Ground) -> pd.DataFrame | None:
     return mine if len(mine) else None
 
 
-def _walk(trips: KindTrips, profile: Profile, ways: Ways, asked: StreetsForChildren) -> Walked:
+def _walk(trips: KindTrips, profile: Profile, ways: Ways, asked: StreetsForChildren, ground: Ground) -> Walked:
     rows = Trips(trips.origin, trips.facility, trips.children, trips.metres)
     excess = excess_of(ways, profile)
-    farthest_m = max(asked.farthest_m, trips.metres.max(initial=0.0))
-    flows = walk_flows(ways, excess, rows, detour=asked.detour, farthest_m=farthest_m)
+    flows = walk_flows(
+        ways, excess, rows, detour=asked.detour, farthest_m=_farthest_m(trips.kind, asked, ground)
+    )  # fmt: skip
     has = flows.borne != NONE_LESS
     walked = Trips(trips.origin[has], trips.facility[has], trips.children[has], flows.shortest_m[has])
     by_trip = {name: getattr(flows, name)[has] for name in ("borne", "easiest_m", "shortest_m")}
