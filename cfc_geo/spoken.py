@@ -106,7 +106,7 @@ def usage_text(error: click.UsageError, lang: str) -> str:
             text = say("bad_choice", name=param.opts[-1], choices=", ".join(choice.choices))
         case click.BadParameter(param=click.Option(type=click.IntRange() | click.FloatRange() as number) as param):
             bounds = [
-                f"{sign}{'' if open_ else '='} {bound:g}".replace(">=", "≥").replace("<=", "≤")
+                f"{sign}{'' if open_ else '='} {bound:,.15g}".replace(">=", "≥").replace("<=", "≤")
                 for sign, open_, bound in ((">", number.min_open, number.min), ("<", number.max_open, number.max))
                 if bound is not None
             ]

@@ -565,7 +565,7 @@ def test_a_place_too_wide_is_refused_before_anything_is_asked(servers: StandIn, 
         (["--place", "温州市", "--id", "code"], "--id goes with --units only"),
         (["--units", "a.geojson", "--datum", "wgs"], "--datum must be"),
         (["--place", "温州市", "--overpass-url", "file:///etc/passwd"], "--overpass-url must be an address"),
-        (["--place", "温州市", "--residents", "-1"], "--residents: -1 is not in the range"),
+        (["--place", "温州市", "--residents", "-1"], "--residents must be a whole number (≥ 1, ≤ 100,000,000)"),
     ],
 )
 def test_wrong_usage(options: list[str], message: str, tmp_path: Path, capsys: Text) -> None:
