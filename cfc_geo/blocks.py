@@ -28,6 +28,12 @@ def _known_kind(kind: str) -> str:
     return kind
 
 
+def _known_attribute(name: str) -> str:
+    if name not in catalog.attributes():
+        raise fault("unknown_attribute", name=name, attributes=list(catalog.attributes()))
+    return name
+
+
 def _known_profile(name: str) -> str:
     if name not in catalog.profiles():
         raise fault("unknown_profile", name=name, profiles=list(catalog.profiles()))
@@ -51,6 +57,11 @@ BandId = Literal["0-2", "3-5", "6-11", "12-14", "15-17"]
 Datum = Annotated[str, Field(pattern=r"^(wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6})$")]
 KindId = Annotated[
     str, AfterValidator(_known_kind), Field(json_schema_extra=lambda schema: schema.update(enum=list(catalog.kinds())))
+]
+AttributeId = Annotated[
+    str,
+    AfterValidator(_known_attribute),
+    Field(json_schema_extra=lambda schema: schema.update(enum=list(catalog.attributes()))),
 ]
 NormSetId = Annotated[
     str,
@@ -263,6 +274,9 @@ class Facilities(FileSource):
     file: Text
     kind: KindId | None = Field(None, description="kind of all records; else `columns.kind` names the column")
     columns: FacilityColumns = FacilityColumns()
+    attributes: dict[AttributeId, Text] = Field(
+        {}, description="attribute of catalog/attributes.toml → column; default: the one whose heading is recognised"
+    )
     kinds: dict[str, KindId | Literal["ignore"]] = Field(
         {}, description='words of this file → kinds of the catalogue, or "ignore" to leave such records out'
     )

@@ -27,9 +27,20 @@ the point of the outline nearest to a walkable street (an assumption)."""
 
 UNIT_COLUMNS = ("unit_id", "name", "level", "parent_id")
 FACILITY_COLUMNS = ("facility_id", "kind", "name", "capacity", "unit_id", "source")
-FACILITY_TEXTS = ("ownership", "registered", "demonstration", "address", "subdistrict", "community", "opened")
-FACILITY_NUMBERS = ("area_m2", "visitors_per_day")
-"""What files may say of a facility besides: "" or NaN where they do not."""
+FACILITY_TEXTS = (
+    "ownership", "registered", "demonstration", "address", "subdistrict", "community", "opened",
+    "rank", "grade", "building_work", "standardised", "public_run", "independent", "child_friendly", "inclusive",
+    "guidance", "childcare_inside", "children_area", "family_reading", "by_age", "accessible_reading", "adapted",
+    "child_toilets", "rest_area", "barrier_free", "has_nursing_room", "boarding", "pilot", "home_space",
+    "home_equipment", "home_staff", "home_services", "home_management", "hub", "speed_signs",
+)  # fmt: skip
+FACILITY_NUMBERS = (
+    "area_m2", "visitors_per_day", "child_doctors", "child_beds", "child_health_doctors",
+    "general_practitioners", "toddler_classes",
+)  # fmt: skip
+"""What files may say of a facility besides (`catalog/attributes.toml`): "" or NaN where they do not."""
+KIND_WORD = "kind_word"
+"""The word by which a file names the kind of a facility, "" where the plan names it for the whole file."""
 REVIEW_COLUMNS = ("source", "sheet", "row", "word", "name", "suggestions")
 """Records that were left out until somebody says what kind they are of."""
 ENTRANCE_COLUMNS = ("facility_id", "evidence")
