@@ -164,11 +164,13 @@ def attributes() -> dict[str, Attribute]:
     return {of: Attribute(of, row["holds"], row["zh"], row["en"], tuple(row["aliases"])) for of, row in table.items()}
 
 
-@cache
-def flag_words() -> dict[str, bool]:
-    """Words of cells that say yes or no."""
+def flag(attribute: str, text: str) -> bool | None:
+    """What a cell says of a flag: yes, no, or (None) nothing that can be told."""
     words = _load("attributes")["words"]
-    return {word: said == "yes" for said in ("yes", "no") for word in words[said]}
+    said, own = text.strip().casefold(), words.get(attribute, {"no": (), "yes": ()})
+    if said in words["no"] or any(word in said for word in own["no"]):
+        return False
+    return True if said in words["yes"] or any(word in said for word in own["yes"]) else None
 
 
 @cache
