@@ -488,6 +488,46 @@ class StreetsForChildren(PlanModel):
     )
 
 
+class TargetsOf(PlanModel):
+    """The targets of a plan of the catalogue, or of a file in the same form."""
+
+    plan: Text | None = Field(None, description="meizhou, zhoucun, guangxi, shanxi or lucheng")
+    file: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "TargetsOf":
+        if (self.plan is None) == (self.file is None):
+            raise fault("targets_plan_or_file")
+        return self
+
+
+class FormFile(PlanModel):
+    """A form that an office filled in and sent back."""
+
+    file: Text
+
+
+class Scoring(PlanModel):
+    """Which targets are scored, and what is known beside the layers."""
+
+    targets: list[TargetsOf] = Field(min_length=1)
+    year: int | None = Field(None, ge=2000, le=2100, description="year that is reported; default: this one")
+    thresholds: dict[str, float] = Field(
+        {}, description="target id → what you take for a target that has no number of its own; a choice: say why"
+    )
+    earlier: dict[str, float] = Field(
+        {}, description="target id → its figure in an earlier year, for trends; say where from"
+    )
+    forms: list[FormFile] = Field([], description="forms that offices sent back (cfc-geo form)")
+    why: str = Field("", description="where thresholds and earlier figures come from; printed with the results")
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> "Scoring":
+        if (self.thresholds or self.earlier) and not self.why:
+            raise fault("scoring_why")
+        return self
+
+
 class Map(PlanModel):
     """What the map says of itself."""
 

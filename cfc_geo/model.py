@@ -11,6 +11,7 @@ from cfc_geo.catalog import Norm
 from cfc_geo.errors import Finding
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ACCESS_COLUMNS, OVERFLOW_COLUMNS, REVIEW_COLUMNS
+from cfc_geo.targets import TargetPlan
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,16 @@ class Source:
     licence: str = ""
     date: str = ""
     citation: str = ""
+
+
+class Lack(NamedTuple):
+    """What a target lacks: a `kind` of which no file lists all; an `attribute` that files leave blank of facilities of
+    the kinds `of`; a `level` of units, or its urban or rural `setting`; `residents` or `children`; a `layer` (`of`)
+    with a column; `gates` of schools or their `gate_tags`; `unknown_access` of children to a kind."""
+
+    what: str
+    name: str
+    of: tuple[str, ...] = ()
 
 
 class Change(NamedTuple):
@@ -315,6 +326,29 @@ class ChildStreets:
 
 
 @dataclass(frozen=True, eq=False)
+class Scorecard:
+    """Which targets are met.
+
+    plans   the target plans, in the order asked
+    scores  one row a target (`tables.SCORE_COLUMNS`); units: of those told by unit (`tables.SCORE_UNIT_COLUMNS`)
+    gaps    the register (`tables.GAP_COLUMNS`); equity: `tables.EQUITY_COLUMNS`
+    lacking (plan, target) → what no layer says (`questions.scorecard.measure.Lack`)
+    hubs    facility_id → the hub it could be linked to
+    year    the year that is reported
+    """
+
+    plans: tuple[TargetPlan, ...]
+    scores: pd.DataFrame
+    units: pd.DataFrame
+    gaps: pd.DataFrame
+    equity: pd.DataFrame
+    lacking: dict[tuple[str, str], tuple[Lack, ...]]
+    hubs: dict[str, str]
+    year: int
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Result:
     """Everything an output may read.
 
@@ -329,6 +363,7 @@ class Result:
                       `<kind>_number`, `<kind>_gravity`, of kinds with places `<kind>_places_per_child`,
                       `<kind>_places_per_child_zoned`, `<kind>_places_bound`; geometry
     child_streets     where children walk; None if the plan does not ask
+    scorecard         which targets are met; None if the plan does not ask
     findings          an error among them is a limit of the plan's `[audit]` that the result breaks
     audit             measure (`catalog/audit.toml`) → value; NaN is not known
     """
@@ -348,6 +383,7 @@ class Result:
     overflow: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(OVERFLOW_COLUMNS)))
     service_areas: gpd.GeoDataFrame = field(default_factory=gpd.GeoDataFrame)
     child_streets: ChildStreets | None = None
+    scorecard: Scorecard | None = None
 
 
 @dataclass(frozen=True)

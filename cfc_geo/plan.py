@@ -27,6 +27,7 @@ from cfc_geo.blocks import (
     Place,
     PlanModel,
     Population,
+    Scoring,
     Siting,
     Streets,
     StreetsForChildren,
@@ -65,6 +66,7 @@ class Plan(PlanModel):
     map: Map = Map()
     siting: Siting = Siting()
     streets_for_children: StreetsForChildren | None = None
+    scorecard: Scoring | None = None
     edits: list[Edit] = Field([], description="what this scenario changes; those of the plan it extends hold too")
     cost: float | None = Field(None, ge=0, le=1e12, description="cost of the whole scenario; default: its edits' costs")
     cost_unit: Text = Field("万元", description="what costs are counted in")

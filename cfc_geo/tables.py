@@ -122,6 +122,26 @@ EDIT_COLUMNS = ("edit", "verb", "target", "attribute", "old", "new", "why", "cos
 """One row for everything that an edit changes; its reason and cost stand in the first of its rows only."""
 CIRCLE, ALL_BANDS = "circle", "all"
 """Stands for the whole circle where tables of changes list kinds, and for all bands together where they list bands."""
+SCORE_COLUMNS = (
+    "plan_id", "target_id", "rows", "clause", "compare", "target_value", "target_unit", "year", "due_passed", "status",
+    "why", "measured", "measured_most", "earlier", "gap", "units_met", "units_judged", "counted", "certainty",
+    "evidence", "draft",
+)  # fmt: skip
+"""One row a target. measured ≤ the figure ≤ measured_most, in target_unit; counted: not a row that states again what
+another does. certainty: computed, bound, read or answered."""
+SCORE_SAID = ("target_name", "office", "offices", "lacking", "method_said", "data_said", "note", "same_as")
+"""What outputs say besides of a target, in the user's language."""
+SCORE_UNIT_COLUMNS = (
+    "plan_id", "target_id", "unit_id", "unit_name", "level", "measured", "measured_most", "status", "gap",
+)  # fmt: skip
+GAP_COLUMNS = (
+    "gap_id", "priority", "plan_id", "target_id", "unit_id", "unit_name", "level", "measured", "measured_most",
+    "compare", "target_value", "target_unit", "gap", "children", "year", "gap_status", "remarks",
+)  # fmt: skip
+EQUITY_COLUMNS = (
+    "kind", "level", "units", "children", "covered_share", "unknown", "best_unit", "best_share", "worst_unit",
+    "worst_share", "unit_gap", "gini", "worst_fifth_share",
+)  # fmt: skip
 CHANGE_COLUMNS = (
     "after", "unit_id", "unit_name", "level", "kind", "band", "limit_m", "children_before", "children", "arrived",
     "covered_before", "gap_before", "unknown_before", "covered_after", "gap_after", "unknown_after",

@@ -28,6 +28,7 @@ ORDER = [
     "network",
     "questions",
     "streets",
+    "scoring",
     "sharing",
     "run",
     "siting",

@@ -7,7 +7,7 @@ the least and the most differ. A target is judged only where both say the same.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog, targets
-from cfc_geo.model import Study
+from cfc_geo.model import Lack, Study
 from cfc_geo.questions.scorecard.choice import Truth, all_of, chosen
 from cfc_geo.questions.sums import UnitSums, ratio
 from cfc_geo.tables import ALL_UNITS, KIND_WORD, children_column, children_columns
@@ -28,20 +28,10 @@ SCHOOL_CHECKS: Final = {
 }  # fmt: skip
 
 
-class Lack(NamedTuple):
-    """What is missing: a `kind` of which there is no file, or none that lists all; an `attribute` (of `kind`s) that
-    files leave blank; a `level` of units; `residents` or `children`; a `layer` with a column; `gates`."""
-
-    what: str
-    name: str
-    of: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, eq=False)
 class Measured:
     """`least` ≤ the figure ≤ `most`, in the target's unit; both NaN where nothing is known. `units`: unit_id, least,
-    most, of the units for which it can be told apart; `wanting`: how many whole things (places, rooms, units) a unit
-    or the place has too few of cannot be told here. `proposal`: facility_id → the hub it could be linked to."""
+    most, of the units for which it can be told apart. `proposal`: facility_id → the hub it could be linked to."""
 
     least: float
     most: float
