@@ -180,6 +180,13 @@ def levels() -> dict[str, Level]:
 
 
 @cache
+def target_plans() -> tuple[str, ...]:
+    """Ids of the plans whose targets are in `targets/`."""
+    names = (file.name for file in files(__package__).joinpath("targets").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+@cache
 def target_units() -> dict[str, Mapping[str, str]]:
     """Units of targets → how each language prints them."""
     return dict(_load("target_units"))

@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from cfc_geo.blocks import Scoring
+from cfc_geo.blocks import Scoring, TargetsOf
 from cfc_geo.errors import DataError, Findings, PlanError
 from cfc_geo.model import Known
 from cfc_geo.plan import Plan
@@ -34,7 +34,7 @@ def read_scoring(plan: Plan, asked: Scoring, previous: Path | None = None) -> tu
     findings, targets = Findings(), list[TargetPlan]()
     for one in asked.targets:
         try:
-            targets.append(load_targets(one.plan or str(plan.path(str(one.file)))))
+            targets.append(named_targets(one, plan))
         except PlanError as error:
             findings.extend(error.findings)
     ids = {target.id: plan_.id for plan_ in targets for target in plan_.targets}
@@ -49,6 +49,11 @@ def read_scoring(plan: Plan, asked: Scoring, previous: Path | None = None) -> tu
     findings.raise_errors(DataError)
     earlier = before | {(ids[name], name): value for name, value in asked.earlier.items()}
     return targets, Known(thresholds=asked.thresholds, earlier=earlier, register=register)
+
+
+def named_targets(one: TargetsOf, plan: Plan) -> TargetPlan:
+    """The targets that `one` names, files as seen from `plan`. Raises `PlanError`."""
+    return load_targets(one.plan or str(plan.path(str(one.file))))
 
 
 def read_earlier(folder: Path, findings: Findings) -> tuple[dict[tuple[str, str], float], pd.DataFrame | None]:

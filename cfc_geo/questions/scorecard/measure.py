@@ -22,6 +22,7 @@ from cfc_geo.tables import ALL_UNITS, KIND_WORD, children_column, children_colum
 
 CHILDREN: Final = {"children_0_14": ("0-2", "3-5", "6-11", "12-14"), "children_0_17": ()}
 """Age bands of a denominator; none named: all."""
+UNSTAGED: Final = "school"
 SCHOOL_CHECKS: Final = {
     "speed": ("speed_status",), "crossing": ("crossing_status",), "signal": ("signal_status",),
     "all": ("speed_status", "crossing_status", "signal_status"),
@@ -409,7 +410,7 @@ def _measured(
 
 
 def _listed(kinds: list[str], layers: Layers) -> bool:
-    return set(kinds) <= layers.study.surveyed
+    return not _none_lists(kinds, layers)
 
 
 def _none_of(kinds: list[str], layers: Layers) -> bool:
@@ -418,7 +419,9 @@ def _none_of(kinds: list[str], layers: Layers) -> bool:
 
 
 def _none_lists(kinds: list[str], layers: Layers) -> tuple[Lack, ...]:
-    return tuple(Lack("kind", kind) for kind in kinds if kind not in layers.study.surveyed)
+    """A file that lists schools by stage has none of unknown stage: those are not asked for beside others."""
+    asked = [kind for kind in kinds if kind != UNSTAGED] or kinds
+    return tuple(Lack("kind", kind) for kind in asked if kind not in layers.study.surveyed)
 
 
 def _lacks(choice: targets.Chosen, facilities: pd.DataFrame, layers: Layers) -> tuple[Lack, ...]:
