@@ -86,10 +86,10 @@ def _judged(plan: TargetPlan, target: Target, found: Measured | None, widest: st
 
 
 def _counted(plan: TargetPlan) -> Iterator[tuple[Target, bool]]:
-    """Every target, and whether it counts: of those that state one thing, the first."""
-    seen = set[tuple[str, float | None, str]]()
+    """Every target, and whether it counts: of those that state one thing, the first; two numbers are two targets."""
+    seen = set[tuple[str, float | None]]()
     for target in plan.targets:
-        same = (target.same_as or target.id, target.value, target.unit)
+        same = (target.same_as or target.id, target.value)
         yield target, same not in seen
         seen.add(same)
 

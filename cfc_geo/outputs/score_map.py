@@ -37,7 +37,7 @@ def _payload(result: Result, scorecard: Scorecard, said: dict[str, str], lang: s
     key = "approval" if plan.map.approval_no else "not_reviewed"
     sources = [source_entry(source, lang) for source in shown_sources(study.sources)]
     west, south, east, north = study.units.to_crs(4326).total_bounds
-    groups = [*_targets(scorecard, lang), (catalog.word("score.map.access", lang), list(_coverage(result, lang)))]
+    groups = [(catalog.word("score.map.access", lang), list(_coverage(result, lang))), *_targets(scorecard, lang)]
     numbers = iter(range(sum(len(indicators) for _, indicators in groups)))
     return {
         "lang": LANG_TAGS[lang],

@@ -29,6 +29,10 @@ SCHOOL_CHECKS: Final = {
 }  # fmt: skip
 
 
+def _no_units() -> pd.DataFrame:
+    return pd.DataFrame({"unit_id": np.empty(0, dtype=object), "least": np.zeros(0), "most": np.zeros(0)})
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """`least` ≤ the figure ≤ `most`, in the target's unit; both NaN where nothing is known. `units`: unit_id, least,
@@ -36,7 +40,7 @@ class Measured:
 
     least: float
     most: float
-    units: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit_id", "least", "most"]))
+    units: pd.DataFrame = field(default_factory=_no_units)
     lacking: tuple[Lack, ...] = ()
     proposal: Mapping[str, str] = field(default_factory=dict)
 
