@@ -34,7 +34,8 @@ from tests.towns import CRS
 PLANS = {name: load_targets(name) for name in catalog.target_plans()}
 TARGETS = {target.id: target for plan in PLANS.values() for target in plan.targets}
 UNITS = [
-    ("A", "甲县", "县", ""), ("A1", "东街道", "街道", "A"), ("A2", "西街道", "街道", "A"), ("A11", "一社区", "社区", "A1"),
+    ("A", "甲县", "县", ""), ("A1", "东街道", "街道", "A"), ("A2", "西街道", "街道", "A"),
+    ("A11", "一社区", "社区", "A1"),
     ("A12", "二社区", "社区", "A1"), ("A21", "三社区", "社区", "A2"), ("A22", "四社区", "社区", "A2"),
 ]  # fmt: skip
 LEAVES = ("A11", "A12", "A21", "A22")
