@@ -41,12 +41,15 @@ UNITS = [
 LEAVES = ("A11", "A12", "A21", "A22")
 
 
-def county(*rows: dict[str, Any], residents: float = 50_000.0, listed: set[str] | None = None) -> Layers:
+def county(
+    *rows: dict[str, Any], residents: float = 50_000.0, listed: set[str] | None = None, setting: Any = ""
+) -> Layers:
     """Four communities side by side, each with `residents` and 100 children of every band; `rows`: facilities, in the
     middle of their unit unless `at` says where. `listed`: kinds of which all are known (default: those there)."""
     place = {unit: box(1000 * n, 0, 1000 * (n + 1), 1000) for n, unit in enumerate(LEAVES)}
     shapes = [place[unit] if unit in place else box(0, 0, 4000, 1000) for unit, *_ in UNITS]
     units = gpd.GeoDataFrame(UNITS, columns=["unit_id", "name", "level", "parent_id"], geometry=shapes, crs=CRS)
+    units["setting"] = setting
     origins = gpd.GeoDataFrame(
         {"origin_id": LEAVES, "unit_id": LEAVES, "residents": residents, **dict.fromkeys(children_columns(), 100.0)},
         geometry=[place[unit].centroid for unit in LEAVES],
@@ -190,6 +193,15 @@ def test_no_internet_cafe_within_two_hundred_metres_of_a_primary_school() -> Non
     assert row_of(scored(far, "zhoucun"), "ZC-057").status == "met"
     outside = county(school, {**cafes[0], "unit_id": ""})
     assert ends(found("ZC-057", outside)) == (1, 1), "across the border it is as near"
+
+
+def test_urban_and_rural_communities_are_told_apart_or_not_at_all() -> None:
+    """95 % of urban communities, 85 % of rural ones: two and two here, and one of the urban ones has a station."""
+    station = {"kind": "family_education_station", "unit_id": "A11"}
+    settings = ["", "", "", "urban", "urban", "rural", "rural"]
+    layers = county(station, setting=settings)
+    assert (ends(found("MZ-109", layers)), ends(found("MZ-110", layers))) == ((50, 50), (0, 0))
+    assert found("MZ-109", county(station)).lacking[0].what == "setting"
 
 
 def test_a_target_of_the_province_is_not_judged_on_a_county() -> None:

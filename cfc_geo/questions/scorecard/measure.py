@@ -127,9 +127,9 @@ def _in_units(method: targets.UnitsWith, layers: Layers, level: str) -> Measured
     kinds = [[kind] for kind in method.kinds] if method.each else [method.kinds]
     choices = [method.model_copy(update={"kinds": each}) for each in kinds]
     lacking = tuple(lack for choice in choices for lack in _lacks(choice, layers.facilities, layers))
-    setting = layers.study.units.set_index("unit_id")["setting"] if "setting" in layers.study.units else None
     if method.setting is not None:
-        if setting is None or (setting.loc[units] == "").any():
+        setting = layers.study.units.set_index("unit_id")["setting"]
+        if (setting.loc[units] == "").any():
             return Measured(np.nan, np.nan, lacking=(*lacking, Lack("setting", level)))
         units = units[(setting.loc[units] == method.setting).to_numpy()]
     if not len(units):
