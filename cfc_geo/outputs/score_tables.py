@@ -12,12 +12,12 @@ from cfc_geo.outputs.spreadsheet import Sheet
 from cfc_geo.tables import CHANGED_COLUMNS, CIRCLE, GAP_COLUMNS, SCORE_COLUMNS, SCORE_SAID
 
 SHEET_COLUMNS = (
-    "plan_name", "target_id", "clause", "target_name", "asked", "found", "verdict", "shortfall", "reason", "units_told",
+    "plan_name", "target_id", "clause", "target_name", "asked", "found", "verdict", "shortfall_said", "reason", "units_told",
     "due", "data_said", "method_said", "office", "document", "figure_said", "note",
 )  # fmt: skip
 """The sheet of targets, as a 体检 table has it."""
 GAP_SHEET_COLUMNS = (
-    "priority", "plan_name", "target_id", "target_name", "unit_name", "level", "found", "asked", "shortfall",
+    "priority", "plan_name", "target_id", "target_name", "unit_name", "level", "found", "asked", "shortfall_said",
     "children", "office", "year", "gap_status", "remarks",
 )  # fmt: skip
 
@@ -54,14 +54,16 @@ def score_sheets(scorecard: Scorecard, lang: str) -> list[Sheet]:
         gap_status=[words.gap_status(status, lang) for status in gaps["gap_status"]],
         asked=[words.asked(row, lang) for row in gaps.itertuples()],
         found=[words.found(row, lang) for row in gaps.itertuples()],
+        shortfall_said=[words.shortfall(row, lang) for row in gaps.itertuples()],
     ).rename(columns={"plan_id": "plan_name"})[list(GAP_SHEET_COLUMNS)]
     units = units[units["status"] != "not_judged"].assign(
         target_name=lambda table: [targets[key] for key in zip(table["plan_id"], table["target_id"], strict=True)],
         target_unit=lambda table: table["target_id"].map(scorecard.scores.set_index("target_id")["target_unit"]),
         found=lambda table: [words.found(row, lang) for row in table.itertuples()],
+        shortfall_said=lambda table: [words.shortfall(row, lang) for row in table.itertuples()],
         verdict=lambda table: [words.say(f"status.{status}", lang) for status in table["status"]],
     )
-    told = ["target_id", "target_name", "unit_name", "level", "found", "verdict", "shortfall"]
+    told = ["target_id", "target_name", "unit_name", "level", "found", "verdict", "shortfall_said"]
     return [
         Sheet(words.say("sheet", lang), readable_scores(scorecard, lang), "scorecard.csv", 4),
         Sheet(words.say("sheet.gaps", lang), gaps, "gaps.csv", 2),
@@ -79,6 +81,7 @@ def readable_scores(scorecard: Scorecard, lang: str) -> pd.DataFrame:
         plan_name=table["plan_id"].map(names),
         asked=[words.asked(row, lang) for row in rows],
         found=[words.found(row, lang) for row in rows],
+        shortfall_said=[words.shortfall(row, lang) for row in rows],
         verdict=[words.verdict(row, lang) for row in rows],
         reason=[words.reason(row, scorecard, lang) for row in rows],
         units_told=[words.units_told(row) for row in rows],

@@ -59,6 +59,11 @@ def found(row: Any, lang: str) -> str:
     return f"{shown} {unit}".strip()
 
 
+def shortfall(row: Any, lang: str) -> str:
+    """How far it surely is from the target, in its unit."""
+    return "" if math.isnan(row.shortfall) else f"{number(row.shortfall)} {unit_of(row.target_unit, lang)}".strip()
+
+
 def reason(row: Any, scorecard: Scorecard, lang: str) -> str:
     """Why a row is not judged, or has no data; "" where it is judged."""
     if not row.why_not:
