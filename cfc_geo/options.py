@@ -160,6 +160,11 @@ def route_ask_of(given: dict[str, Any], lang: str) -> "RouteAsk":
     return RouteAsk(**given, place=None if place is None else (float(place[1]), float(place[2])))
 
 
+def targets_option(say: Callable[[str], str], verb: str) -> click.Option:
+    """Which targets of government plans are meant."""
+    return click.Option(["--targets"], multiple=True, metavar="ID|FILE", help=say(f"{verb}.targets.help"))
+
+
 def streets_options(say: Callable[[str], str]) -> list[click.Parameter]:
     """Options of `cfc-geo streets`; what is not given is as the plan has it."""
 

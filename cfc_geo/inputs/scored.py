@@ -3,13 +3,14 @@
 import csv
 import difflib
 import math
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
-from cfc_geo.blocks import Scoring
+from cfc_geo.blocks import Scoring, TargetsOf
 from cfc_geo.errors import DataError, Findings, PlanError
 from cfc_geo.model import Known
 from cfc_geo.plan import Plan
@@ -31,24 +32,46 @@ def read_scoring(plan: Plan, asked: Scoring, previous: Path | None = None) -> tu
     Raises `PlanError` or `DataError` with every fault: targets that cannot be read, targets that nothing asks for,
     forms that are wrong, a folder that holds no scorecard.
     """
-    findings, targets = Findings(), list[TargetPlan]()
-    for one in asked.targets:
-        try:
-            targets.append(load_targets(one.plan or str(plan.path(str(one.file)))))
-        except PlanError as error:
-            findings.extend(error.findings)
+    findings = Findings()
+    targets = read_targets(plan, asked.targets, findings)
     ids = {target.id: plan_.id for plan_ in targets for target in plan_.targets}
     for key in ("thresholds", "earlier"):
         for name in (name for name in getattr(asked, key) if name not in ids):
             near = difflib.get_close_matches(name, ids, n=1, cutoff=0.0)
             findings.error("targets.unknown_id", plan.file.name, key=f"scorecard.{key}", id=name, near=near)
-    if len({plan_.id for plan_ in targets}) < len(targets):
-        findings.error("targets.plan_twice", plan.file.name, plans=[plan_.id for plan_ in targets])
     findings.raise_errors(PlanError)
     before, register = ({}, None) if previous is None else read_earlier(previous, findings)
     findings.raise_errors(DataError)
     earlier = before | {(ids[name], name): value for name, value in asked.earlier.items()}
     return targets, Known(thresholds=asked.thresholds, earlier=earlier, register=register)
+
+
+def read_targets(plan: Plan, asked: Sequence[TargetsOf | str], findings: Findings) -> list[TargetPlan]:
+    """The target plans `asked`: as the plan names them or, of the command line, as ids of the catalogue or files from
+    the folder where the user works. An error where one cannot be read, or is there twice."""
+    targets = list[TargetPlan]()
+    for one in asked:
+        try:
+            named = one if isinstance(one, str) else one.plan or str(plan.path(str(one.file)))
+            targets.append(load_targets(named))
+        except PlanError as error:
+            findings.extend(error.findings)
+    if len({of.id for of in targets}) < len(targets):
+        findings.error("targets.plan_twice", plan.file.name, plans=[of.id for of in targets])
+    return targets
+
+
+def targets_asked(plan: Plan, named: Sequence[str]) -> list[TargetPlan]:
+    """The target plans that the command line `named`; without any, those of the plan's `[scorecard]`.
+
+    Raises `PlanError` where neither names any, or one cannot be read.
+    """
+    findings, of_plan = Findings(), [] if plan.scorecard is None else plan.scorecard.targets
+    targets = read_targets(plan, named or of_plan, findings)
+    if not named and not of_plan:
+        findings.error("form.no_targets", plan.file.name)
+    findings.raise_errors(PlanError)
+    return targets
 
 
 def read_earlier(folder: Path, findings: Findings) -> tuple[dict[tuple[str, str], float], pd.DataFrame | None]:
