@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
-from cfc_geo.blocks import StreetsForChildren
-from cfc_geo.errors import DataError, Findings, NetworkError
+from cfc_geo.blocks import Scoring, StreetsForChildren, TargetsOf
+from cfc_geo.errors import DataError, Findings, NetworkError, PlanError
 from cfc_geo.inputs.districts import read_districts
 from cfc_geo.inputs.scenario import apply_edits
-from cfc_geo.inputs.scored import read_scoring, year_of
+from cfc_geo.inputs.scored import named_targets, read_scoring, year_of
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import Attachment, ChildStreets, Coverage, Crowding, Known, Network, Places, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
@@ -198,6 +198,22 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock", previous: Path 
         service_areas,
     )
     return result, steps
+
+
+def with_rules(plan: Plan, asked: Scoring, *, norms: str | None = None, targets: TargetsOf | None = None) -> Plan:
+    """The plan scored as `asked`; by another set of `norms`, or with the plan of `targets` in the place of the one that
+    has its id."""
+    rules = plan.norms if norms is None else plan.norms.model_copy(update={"use": norms})
+    if targets is not None:
+        new = named_targets(targets, plan)
+        ids = [named_targets(one, plan).id for one in asked.targets]
+        if new.id not in ids:
+            findings = Findings()
+            findings.error("targets.not_asked", plan.file.name, plan=new.id, plans=ids)
+            raise PlanError(findings)
+        kept = [targets if of_id == new.id else one for of_id, one in zip(ids, asked.targets, strict=True)]
+        asked = asked.model_copy(update={"targets": kept})
+    return plan.model_copy(update={"norms": rules, "scorecard": asked})
 
 
 def check_plan(plan: Plan) -> Findings:

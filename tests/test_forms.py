@@ -432,7 +432,7 @@ def test_the_command_writes_the_forms_of_the_targets_it_is_given_or_of_the_plan(
     toy_targets(tmp_path)
     plan, out = write_toy(tmp_path), tmp_path / "out"
     given = ["form", str(plan), "--out", str(out), "--lang", "zh"]
-    assert main(given) == 1 and "--targets" in capsys.readouterr().err
+    assert main(given) == 2 and "--targets" in capsys.readouterr().err
     assert main([*given, "--targets", str(tmp_path / "targets.toml")]) == 0
     told = capsys.readouterr().out
     assert "3 份填报表" in told and "区卫健局.xlsx：数据 3 行，清单 2 行" in told

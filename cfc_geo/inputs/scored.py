@@ -3,7 +3,6 @@
 import csv
 import difflib
 import math
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -33,7 +32,7 @@ def read_scoring(plan: Plan, asked: Scoring, previous: Path | None = None) -> tu
     forms that are wrong, a folder that holds no scorecard.
     """
     findings = Findings()
-    targets = read_targets(plan, asked.targets, findings)
+    targets = _targets(asked, plan, findings)
     ids = {target.id: plan_.id for plan_ in targets for target in plan_.targets}
     for key in ("thresholds", "earlier"):
         for name in (name for name in getattr(asked, key) if name not in ids):
@@ -46,14 +45,19 @@ def read_scoring(plan: Plan, asked: Scoring, previous: Path | None = None) -> tu
     return targets, Known(thresholds=asked.thresholds, earlier=earlier, register=register)
 
 
-def read_targets(plan: Plan, asked: Sequence[TargetsOf | str], findings: Findings) -> list[TargetPlan]:
-    """The target plans `asked`: as the plan names them or, of the command line, as ids of the catalogue or files from
-    the folder where the user works. An error where one cannot be read, or is there twice."""
+def read_targets(asked: Scoring, plan: Plan) -> list[TargetPlan]:
+    """The target plans of `asked`. Raises `PlanError` where one cannot be read, or is there twice."""
+    findings = Findings()
+    targets = _targets(asked, plan, findings)
+    findings.raise_errors(PlanError)
+    return targets
+
+
+def _targets(asked: Scoring, plan: Plan, findings: Findings) -> list[TargetPlan]:
     targets = list[TargetPlan]()
-    for one in asked:
+    for one in asked.targets:
         try:
-            named = one if isinstance(one, str) else one.plan or str(plan.path(str(one.file)))
-            targets.append(load_targets(named))
+            targets.append(named_targets(one, plan))
         except PlanError as error:
             findings.extend(error.findings)
     if len({of.id for of in targets}) < len(targets):
@@ -61,17 +65,9 @@ def read_targets(plan: Plan, asked: Sequence[TargetsOf | str], findings: Finding
     return targets
 
 
-def targets_asked(plan: Plan, named: Sequence[str]) -> list[TargetPlan]:
-    """The target plans that the command line `named`; without any, those of the plan's `[scorecard]`.
-
-    Raises `PlanError` where neither names any, or one cannot be read.
-    """
-    findings, of_plan = Findings(), [] if plan.scorecard is None else plan.scorecard.targets
-    targets = read_targets(plan, named or of_plan, findings)
-    if not named and not of_plan:
-        findings.error("form.no_targets", plan.file.name)
-    findings.raise_errors(PlanError)
-    return targets
+def named_targets(one: TargetsOf, plan: Plan) -> TargetPlan:
+    """The targets that `one` names, files as seen from `plan`. Raises `PlanError`."""
+    return load_targets(one.plan or str(plan.path(str(one.file))))
 
 
 def read_earlier(folder: Path, findings: Findings) -> tuple[dict[tuple[str, str], float], pd.DataFrame | None]:
