@@ -33,6 +33,7 @@ from cfc_geo.options import (
     streets_options,
     target_folders,
     target_source,
+    targets_option,
 )
 from cfc_geo.spoken import COMMAND, Group, Verb, language, say_utf8, usage_text
 
@@ -95,6 +96,7 @@ def build_command(lang: str) -> click.Group:
         "route": (route, [plan, *route_options(say), out, allow]),
         "streets": (streets, [plan, *streets_options(say), out, allow]),
         "score": (score, [plan, *score_options(say), out, allow]),
+        "form": (form, [plan, targets_option(say, "form"), out, allow]),
         "check": (check, [plan, out, allow]),
         "datum": (datum, [*datum_params(say), allow]),
         "new": (new, [folder]),
@@ -303,6 +305,24 @@ def score(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: An
     if against is not None:
         print(catalog.word("score.changes", lang, count=len(changed), against=against))
     print(catalog.word("score.open", lang, file=folder / "summary.md"))
+    return 0
+
+
+def form(plan: Path, targets: tuple[str, ...], out: Path, allow: tuple[Path, ...], lang: str) -> int:
+    """Write a form for every office that leads targets which no layer can tell."""
+    from cfc_geo.inputs.scored import read_targets
+    from cfc_geo.outputs.forms import check_forms_folder, write_forms
+    from cfc_geo.plan import load_plan
+
+    loaded = load_plan(plan, (*allow, *target_folders(targets)))
+    asked = read_targets(scoring_asked({"targets": targets, "year": None}, loaded.scorecard, plan, lang), loaded)
+    check_forms_folder(plan, out)
+    folder, forms = write_forms(plan, asked, out, lang)
+    print(catalog.word("form.done", lang, plan=loaded.file, count=len(forms), folder=folder))
+    for one in forms:
+        counts = {sheet: len(rows) for sheet, rows in one.rows.items()}
+        print(catalog.word("form.written", lang, file=one.file, **counts))
+    print(catalog.word("form.next", lang))
     return 0
 
 

@@ -161,6 +161,11 @@ def route_ask_of(given: dict[str, Any], lang: str) -> "RouteAsk":
     return RouteAsk(**given, place=None if place is None else (float(place[1]), float(place[2])))
 
 
+def targets_option(say: Callable[[str], str], verb: str) -> click.Option:
+    """Which targets of government plans are meant."""
+    return click.Option(["--targets"], multiple=True, metavar="ID|FILE", help=say(f"{verb}.targets.help"))
+
+
 def streets_options(say: Callable[[str], str]) -> list[click.Parameter]:
     """Options of `cfc-geo streets`; what is not given is as the plan has it."""
 
@@ -201,7 +206,7 @@ def score_options(say: Callable[[str], str]) -> list[click.Parameter]:
     """What `score` asks."""
     path = click.Path(path_type=Path)
     return [
-        click.Option(["--targets"], multiple=True, metavar="ID|FILE", help=say("score.targets.help")),
+        targets_option(say, "score"),
         click.Option(["--year"], type=click.IntRange(2000, 2100), metavar="Y", help=say("score.year.help")),
         click.Option(["--previous"], type=path, metavar="OUT", help=say("score.previous.help")),
         click.Option(["--against"], metavar="ID|FILE|NORMS", help=say("score.against.help")),

@@ -31,24 +31,38 @@ def read_scoring(plan: Plan, asked: Scoring, previous: Path | None = None) -> tu
     Raises `PlanError` or `DataError` with every fault: targets that cannot be read, targets that nothing asks for,
     forms that are wrong, a folder that holds no scorecard.
     """
-    findings, targets = Findings(), list[TargetPlan]()
-    for one in asked.targets:
-        try:
-            targets.append(named_targets(one, plan))
-        except PlanError as error:
-            findings.extend(error.findings)
+    findings = Findings()
+    targets = _targets(asked, plan, findings)
     ids = {target.id: plan_.id for plan_ in targets for target in plan_.targets}
     for key in ("thresholds", "earlier"):
         for name in (name for name in getattr(asked, key) if name not in ids):
             near = difflib.get_close_matches(name, ids, n=1, cutoff=0.0)
             findings.error("targets.unknown_id", plan.file.name, key=f"scorecard.{key}", id=name, near=near)
-    if len({plan_.id for plan_ in targets}) < len(targets):
-        findings.error("targets.plan_twice", plan.file.name, plans=[plan_.id for plan_ in targets])
     findings.raise_errors(PlanError)
     before, register = ({}, None) if previous is None else read_earlier(previous, findings)
     findings.raise_errors(DataError)
     earlier = before | {(ids[name], name): value for name, value in asked.earlier.items()}
     return targets, Known(thresholds=asked.thresholds, earlier=earlier, register=register)
+
+
+def read_targets(asked: Scoring, plan: Plan) -> list[TargetPlan]:
+    """The target plans of `asked`. Raises `PlanError` where one cannot be read, or is there twice."""
+    findings = Findings()
+    targets = _targets(asked, plan, findings)
+    findings.raise_errors(PlanError)
+    return targets
+
+
+def _targets(asked: Scoring, plan: Plan, findings: Findings) -> list[TargetPlan]:
+    targets = list[TargetPlan]()
+    for one in asked.targets:
+        try:
+            targets.append(named_targets(one, plan))
+        except PlanError as error:
+            findings.extend(error.findings)
+    if len({of.id for of in targets}) < len(targets):
+        findings.error("targets.plan_twice", plan.file.name, plans=[of.id for of in targets])
+    return targets
 
 
 def named_targets(one: TargetsOf, plan: Plan) -> TargetPlan:
