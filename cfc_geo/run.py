@@ -101,7 +101,9 @@ def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) ->
 def answer_plan(plan: Plan, first: Steps | None, clock: "Clock", previous: Path | None = None) -> tuple[Result, Steps]:
     """One plan's result, and its steps for those that take over from it; `first` reads the same (`run_plans`)."""
     with clock("read"):
-        targets, told = ([], Known()) if plan.scorecard is None else read_scoring(plan, plan.scorecard, previous)
+        targets, told, of_forms = (
+            ([], Known(), Findings()) if plan.scorecard is None else read_scoring(plan, plan.scorecard, previous)
+        )
         read = read_study(plan) if first is None else as_read_by(plan, first)
         study = apply_edits(read, plan)
     shared = first if first is not None and on_one_ground(first.study, study) else None
@@ -162,7 +164,7 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock", previous: Path 
         border_m = shared.border_m if shared is not None else metres_to_border(study, norms)
         audit = ground | audit_facilities(study, network, attachment)
         audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit, border_m)
-        findings = Findings([*study.findings, *findings, *_note_norms(plan, kinds, study)])
+        findings = Findings([*study.findings, *of_forms, *findings, *_note_norms(plan, kinds, study)])
         findings += child_streets.findings if child_streets is not None else ()
         findings += judge_audit(plan.audit, audit, plan.file.name)
     result = Result(
@@ -225,6 +227,8 @@ def check_plan(plan: Plan) -> Findings:
     network, attachment, findings = join_network(plan, study)
     if plan.streets_for_children is not None:
         _districts(plan, plan.streets_for_children, study)
+    if plan.scorecard is not None:
+        findings += read_scoring(plan, plan.scorecard)[2]
     kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
     audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
     judged = judge_audit(plan.audit, audit, plan.file.name)

@@ -97,6 +97,30 @@ def test_another_version_of_targets_shows_what_it_alone_does(
     assert "zhoucun" in capsys.readouterr().err
 
 
+def test_what_offices_filled_in_is_judged_and_named(tmp_path: Path) -> None:
+    plan = write_toy(tmp_path, SCORED + 'forms = [{ file = "back.xlsx" }]\n')
+    bare, out = write_toy(tmp_path / "bare"), ["--out", str(tmp_path / "out"), "--lang", "zh"]
+    assert main(["form", str(bare), "--targets", "zhoucun", *out]) == 0
+    sent = tmp_path / "out/toy.forms/区卫生健康局.xlsx"
+    book = openpyxl.load_workbook(sent)
+    sheet = book["数据"]
+    heading = next(row for row in sheet.iter_rows() if any(cell.value == "指标编号" for cell in row))
+    column = {cell.value: cell.column for cell in heading}
+    at = next(cell.row for cell in sheet[heading[0].column_letter] if cell.row > heading[0].row)
+    rows = [row for row in range(at, sheet.max_row + 1) if sheet.cell(row, column["指标编号"]).value == "ZC-018"]
+    value, year, source = (next(of for name, of in column.items() if str(name).startswith(word)) for word in ("数值", "年份", "来源"))
+    sheet.cell(rows[0], value, 99)
+    sheet.cell(rows[0], year, 2025)
+    sheet.cell(rows[0], source, "区卫健统计 2025")
+    book.save(tmp_path / "back.xlsx")
+    assert main(["score", str(plan), *out]) == 0
+    row = next(row for row in rows_of(tmp_path / "out/toy.score/scorecard.csv") if row["target_id"] == "ZC-018")
+    assert (row["measured"], row["figure_is"]) == ("99", "answered") and "区卫健统计" in row["document"]
+    assert row["status"] in ("met", "missed")
+    record = json.loads((tmp_path / "out/toy.score/run.json").read_text(encoding="utf-8"))
+    assert any(one["role"] == "form" and one["sha256"] for one in record["inputs"])
+
+
 def test_mistakes_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bare = write_toy(tmp_path)
     out = ["--out", str(tmp_path / "out"), "--lang", "zh"]

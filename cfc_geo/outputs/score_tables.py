@@ -12,8 +12,8 @@ from cfc_geo.outputs.spreadsheet import Sheet
 from cfc_geo.tables import CHANGED_COLUMNS, CIRCLE, GAP_COLUMNS, SCORE_COLUMNS, SCORE_SAID
 
 SHEET_COLUMNS = (
-    "plan_name", "target_id", "clause", "target_name", "asked", "found", "verdict", "shortfall_said", "reason", "units_told",
-    "due", "data_said", "method_said", "office", "document", "figure_said", "note",
+    "plan_name", "target_id", "clause", "target_name", "asked", "found", "verdict", "shortfall_said", "reason",
+    "units_told", "due", "data_said", "method_said", "office", "document", "figure_said", "note",
 )  # fmt: skip
 """The sheet of targets, as a 体检 table has it."""
 GAP_SHEET_COLUMNS = (
