@@ -1,6 +1,5 @@
 """The blocks of a plan file: their keys, what each may hold, and what does not go together. Nothing is read here."""
 
-import difflib
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, cast
 
@@ -19,12 +18,11 @@ def repeated(words: list[str]) -> list[str]:
     return sorted({word for word in words if words.count(word) > 1})
 
 
-def _known_kind(kind: str) -> str:
-    if kind not in catalog.kinds():
-        named = {catalog.kind_name(of_id, lang): of_id for of_id in catalog.kinds() for lang in catalog.LANGUAGES}
-        named |= {of_id: of_id for of_id in catalog.kinds()}
-        near = difflib.get_close_matches(kind, named, n=1, cutoff=0.0)
-        raise fault("unknown_kind", kind=kind, near=named[near[0]])
+def _known_kind(name: str) -> str:
+    """A kind by its id or its name in either language."""
+    kind = catalog.kind_called(name)
+    if kind is None:
+        raise fault("unknown_kind", kind=name, near=catalog.kinds_like(name, 1, least=0.0)[0])
     return kind
 
 

@@ -258,7 +258,7 @@ def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: 
     with stages, _uncollected():
         study, found, findings = find_streets(loaded, asked, stages.announce)
         stages.announce("write")
-        sheets, lacking = sheets_of(found, study, lang)
+        sheets, lacking = sheets_of(loaded, found, study, lang)
         findings += lacking
         folder = write_streets(loaded, asked, study, found, findings, out, sheets, lang)
     _print_findings([finding for finding in findings if finding.severity == "warning"], lang)
@@ -435,7 +435,7 @@ def _with_sheets(result: "Result", lang: str) -> tuple["Result", dict[str, bytes
         return result, {}
     from cfc_geo.outputs.streets_report import sheets_of
 
-    sheets, lacking = sheets_of(result.child_streets, result.study, lang)
+    sheets, lacking = sheets_of(result.plan, result.child_streets, result.study, lang)
     return replace(result, findings=(*result.findings, *lacking)), sheets
 
 
@@ -456,6 +456,9 @@ def _print_summary(result: "Result", folder: Path, seconds: float, lang: str) ->
         say("circle", band=catalog.band_name(row.band, lang), children=f"{row.children:,.0f}", share=share)
     say("open", map=folder / "map.html")
     if result.child_streets is not None:
+        from cfc_geo.outputs.streets_report import headline
+
+        print("\n".join(f"  {line}" for line in headline(result.child_streets, lang)))
         say("open_streets", map=folder / "streets.html")
     if count := sum(finding.severity == "warning" for finding in result.findings):
         say("warnings", count=count)

@@ -191,14 +191,9 @@ def streets_asked(given: dict[str, Any], of_plan: "StreetsForChildren | None", l
 
     if given["detour"] is not None and not isfinite(given["detour"]):
         raise click.UsageError(catalog.word("cli.streets.bad_number", lang, name="--detour", low=1, high=3))
-    for kind in given["kind"]:
-        if kind not in catalog.kinds():
-            raise click.UsageError(
-                catalog.word("cli.streets.no_such_kind", lang, name=kind, kinds=", ".join(catalog.kinds()))
-            )
     stated = {} if of_plan is None else of_plan.model_dump(exclude_unset=True)
     said = {name: value for name, value in given.items() if value is not None and name != "kind"}
-    kinds = {"kinds": list(given["kind"])} if given["kind"] else {}
+    kinds = {"kinds": [_kind_of(name, lang) for name in given["kind"]]} if given["kind"] else {}
     return StreetsForChildren(**(stated | said | kinds))
 
 
@@ -241,6 +236,20 @@ def target_folders(names: Iterable[str | None]) -> list[Path]:
     return [Path(name).parent for name in names if name is not None and name not in catalog.target_plans()]
 
 
+def _kind_of(name: str, lang: str) -> str:
+    """The kind of that id or name. Raises `click.UsageError`."""
+    kind = catalog.kind_called(name)
+    if kind is None:
+        near = catalog.kinds_like(name)
+        told = catalog.word("place.list", lang).join(
+            f"{catalog.kind_name(one, lang)} {one}" for one in near or catalog.kinds()
+        )
+        raise click.UsageError(
+            catalog.word("cli.no_such_kind_near" if near else "cli.no_such_kind", lang, name=name, kinds=told)
+        )
+    return kind
+
+
 def ask_of(given: dict[str, Any], lang: str) -> "Ask":
     """What `cfc-geo site` is asked. Raises `click.UsageError` for what makes no sense, whatever the plan."""
     from cfc_geo.inputs.candidates import CandidateFile
@@ -252,12 +261,11 @@ def ask_of(given: dict[str, Any], lang: str) -> "Ask":
     for name, value in given.items():
         if isinstance(value, float) and not isfinite(value):
             refuse("not_finite", name=f"--{name.replace('_', '-')}")
-    kind = catalog.kinds().get(given["kind"])
-    if kind is None:
-        refuse("no_such_kind", name=given["kind"], kinds=", ".join(catalog.kinds()))
+    given = {**given, "kind": _kind_of(given["kind"], lang)}
+    kind = catalog.kinds()[given["kind"]]
     bands = tuple(part.strip() for part in (given["bands"] or "").replace("，", ",").split(",") if part.strip())
-    if wrong := [band for band in bands if kind is not None and band not in kind.bands]:
-        refuse("band_bad", names=", ".join(wrong), bands=", ".join(kind.bands if kind else ()))
+    if wrong := [band for band in bands if band not in kind.bands]:
+        refuse("band_bad", names=", ".join(wrong), bands=", ".join(kind.bands))
     objective = given["objective"]
     if given["sites"] is None and given["budget"] is None:
         if objective == "cover" and given["cover_share"] is not None:

@@ -39,15 +39,16 @@ def _followed(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def option_for(paths: Sequence[Path]) -> str:
-    """The words of the command line that would allow these paths: `--allow ../data`."""
+def option_for(paths: Sequence[Path], home: Path | None = None) -> str:
+    """The words of the command line that would allow these paths: `--allow ../data`. They start at the folder that the
+    user works in, in full where that is shorter; with `home` they start there."""
     folders = sorted({_followed(path).parent for path in paths})
     try:
         common = Path(os.path.commonpath(folders))
     except ValueError:  # on several drives
         common = Path("/")
     wanted = folders if _is_too_wide(common) else [common]
-    return " ".join(f"--allow {shlex.quote(_from_here(folder))}" for folder in wanted)
+    return " ".join(f"--allow {shlex.quote(_from_here(folder, home))}" for folder in wanted)
 
 
 def _is_too_wide(folder: Path) -> bool:
@@ -55,9 +56,10 @@ def _is_too_wide(folder: Path) -> bool:
     return folder == Path(folder.anchor) or Path("~").expanduser().is_relative_to(folder)
 
 
-def _from_here(folder: Path) -> str:
-    """The folder as it is reached from here, or in full where that is shorter."""
+def _from_here(folder: Path, home: Path | None) -> str:
+    """The folder as it is reached from `home`; without one from here, or in full where that is shorter."""
     try:
-        return min(os.path.relpath(folder), str(folder), key=len)
+        relative = os.path.relpath(folder, _followed(home or Path()))
     except ValueError:  # on another drive
         return str(folder)
+    return relative if home else min(relative, str(folder), key=len)

@@ -239,10 +239,14 @@ def find_streets(
     plan: Plan, asked: StreetsForChildren, progress: Progress = lambda stage: None
 ) -> tuple[Study, ChildStreets, Findings]:
     """Where the children of `plan` walk, its edits done: what `run_plan` finds for the same question, and nothing else;
-    with everything that a planner should know. Raises as `run_plan` does."""
-    clock = Clock(progress)
+    with everything that a planner should know. Raises as `run_plan` does, and `DataError` where there is no facility of
+    any kind that is asked for."""
+    clock, faults = Clock(progress), Findings()
     with clock("read"):
         study = apply_edits(read_study(plan), plan)
+    if not study.facilities["kind"].isin(asked.kinds).any():
+        faults.error("trips.none_of_kinds", plan.file.name, kinds=asked.kinds)
+        faults.raise_errors(DataError)
     with clock("network"):
         network, attachment, findings = join_network(plan, study)
     with clock("nearest"):

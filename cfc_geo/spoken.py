@@ -6,7 +6,7 @@ import locale
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -42,6 +42,10 @@ class _Formatter(click.HelpFormatter):
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, catalog.word("cli.usage", self.lang))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        required = f"[{catalog.word('cli.required', self.lang)}]"
+        super().write_dl([(name, text.replace("[required]", required)) for name, text in rows], col_max, col_spacing)
 
     def section(self, name: str) -> Any:
         return super().section(catalog.word(f"cli.{name.lower()}", self.lang))
@@ -97,9 +101,17 @@ def usage_text(error: click.UsageError, lang: str) -> str:
         case click.exceptions.NoSuchCommand():
             text = say("no_such_verb", name=error.command_name, near=near(error.command_name, verbs))
         case click.MissingParameter():
-            text = say("missing_argument", name=error.param.make_metavar(context) if error.param and context else "")
+            text = say("missing_argument", name=_called(error.param, context))
         case click.BadParameter(param=click.Parameter(type=click.Choice() as choice) as param):
             text = say("bad_choice", name=param.opts[-1], choices=", ".join(choice.choices))
+        case click.BadParameter(param=click.Option(type=click.IntRange() | click.FloatRange() as number) as param):
+            bounds = [
+                f"{sign}{'' if open_ else '='} {bound:g}".replace(">=", "≥").replace("<=", "≤")
+                for sign, open_, bound in ((">", number.min_open, number.min), ("<", number.max_open, number.max))
+                if bound is not None
+            ]
+            kind = "bad_count" if isinstance(number, click.IntRange) else "bad_number"
+            text = say(kind, name=param.opts[-1], bounds=say("bounds", bounds=", ".join(bounds)) if bounds else "")
         case click.BadParameter(param=click.Option() as param):
             text = say("bad_usage", reason=f"{param.opts[-1]}: {error.message}")
         case click.BadOptionUsage() if "requires an argument" in error.message:
@@ -110,3 +122,10 @@ def usage_text(error: click.UsageError, lang: str) -> str:
             text = say("bad_usage", reason=error.message)
     command = context.command_path if context else COMMAND
     return f"{say('error')}: {text}\n{say('see_help', command=command)}"
+
+
+def _called(param: click.Parameter | None, context: click.Context | None) -> str:
+    """An option by its name, an argument by what stands for it in the usage."""
+    if isinstance(param, click.Option):
+        return param.opts[0]
+    return param.make_metavar(context) if param and context else ""

@@ -1,6 +1,6 @@
 """Where the children walk: trips, flows, what to mend first, school gates, and who can get there alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
@@ -13,13 +13,13 @@ from cfc_geo.catalog import Norm, Profile
 from cfc_geo.errors import Findings
 from cfc_geo.model import Attachment, ChildStreets, Coverage, Network, Study
 from cfc_geo.network.costs import TOLERANCE_M, nearest_costs, travel_costs
-from cfc_geo.network.flows import Trips, Ways, excess_of, walk_flows, ways_of
+from cfc_geo.network.flows import NONE_LESS, Trips, Ways, excess_of, walk_flows, ways_of
 from cfc_geo.network.sided import sided_graph
 from cfc_geo.network.stress import evidence_summary, segment_stress
 from cfc_geo.questions.access import decay_weights
 from cfc_geo.questions.alone import measure_alone
 from cfc_geo.questions.corridors import find_corridors
-from cfc_geo.questions.exposure import Walked, measure_gains, rank_places, safe_children
+from cfc_geo.questions.exposure import Walked, measure_gains, rank_places, safe_children, units_at
 from cfc_geo.questions.school_zones import school_zones
 from cfc_geo.questions.severance import Detours, NewLinks, find_links, measure_detours
 from cfc_geo.questions.sums import without_unknown
@@ -55,7 +55,7 @@ def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
     ways = ways_of(study, ground.network, graph, stress, snap_limit_m=ground.snap_limit_m)
     kinds = [kind for kind in dict.fromkeys(asked.kinds) if _is_known(kind, ground, findings)]
     trips = {kind: _trips(kind, asked, ground, findings) for kind in kinds}
-    walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked.detour) for kind in kinds]
+    walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked) for kind in kinds]
     _note_assumptions([one.profile for one in walked], asked, ground, findings)
     places = rank_places(walked or [_nobody(ways)], ways, study, detour=asked.detour)
     places = measure_gains(places, asked.measure)
@@ -109,9 +109,7 @@ def _is_known(kind: str, ground: Ground, findings: Findings) -> bool:
 def _trips(kind: str, asked: StreetsForChildren, ground: Ground, findings: Findings) -> KindTrips:
     study = ground.study
     facilities = study.facilities[study.facilities["kind"] == kind]
-    has_places = catalog.kinds()[kind].has_places
-    limit_m = asked.farthest_m if has_places or kind not in ground.norms else ground.norms[kind].limit_m
-    farthest_m = max(asked.farthest_m, limit_m)
+    limit_m, farthest_m = _limit_m(kind, asked, ground), _farthest_m(kind, asked, ground)
     pairs = travel_costs(ground.network, ground.attachment, facilities, horizon_m=farthest_m).pairs
     place = pd.Index(study.facilities["facility_id"]).get_indexer(facilities["facility_id"])
     table = pd.DataFrame(
@@ -126,19 +124,29 @@ def _trips(kind: str, asked: StreetsForChildren, ground: Ground, findings: Findi
     found = trips_to(
         kind, study, table, assign=asked.assign, participation=access.participation.get(kind, 1.0),
         weights=np.where(metres <= limit_m + TOLERANCE_M, weights, 0.0), districts=_districts_of(kind, ground),
+        on_street=ground.attachment.origins.segment >= 0,
     )  # fmt: skip
     if found.capacity_assumed:
         findings.warning("trips.capacity_unknown", ground.plan_file, kind=kind, count=found.capacity_assumed)
     if table.empty:
         ids = facilities["facility_id"].tolist()
         findings.warning("trips.nobody", ground.plan_file, kind=kind, ids=ids[:8], limit_m=float(farthest_m))
-    elif found.beyond > 0:
-        findings.note(
-            "trips.beyond", ground.plan_file, kind=kind, children=round(found.beyond, 1), limit_m=float(farthest_m)
-        )
+    if found.no_district > 0:
+        findings.warning("trips.no_district", ground.plan_file, kind=kind, children=round(found.no_district, 1))
     if kind not in study.surveyed:
         findings.warning("trips.partly_listed", ground.plan_file, kind=kind)
     return found
+
+
+def _limit_m(kind: str, asked: StreetsForChildren, ground: Ground) -> float:
+    """Within so many metres a facility counts by its nearness."""
+    has_places = catalog.kinds()[kind].has_places
+    return asked.farthest_m if has_places or kind not in ground.norms else ground.norms[kind].limit_m
+
+
+def _farthest_m(kind: str, asked: StreetsForChildren, ground: Ground) -> float:
+    """Nobody walks farther."""
+    return max(asked.farthest_m, _limit_m(kind, asked, ground))
 
 
 def _districts_of(kind: str, ground: Ground) -> pd.DataFrame | None:
@@ -149,10 +157,16 @@ def _districts_of(kind: str, ground: Ground) -> pd.DataFrame | None:
     return mine if len(mine) else None
 
 
-def _walk(trips: KindTrips, profile: Profile, ways: Ways, detour: float) -> Walked:
+def _walk(trips: KindTrips, profile: Profile, ways: Ways, asked: StreetsForChildren) -> Walked:
     rows = Trips(trips.origin, trips.facility, trips.children, trips.metres)
     excess = excess_of(ways, profile)
-    return Walked(trips.kind, profile, rows, excess, walk_flows(ways, excess, rows, detour=detour))
+    farthest_m = max(asked.farthest_m, trips.metres.max(initial=0.0))
+    flows = walk_flows(ways, excess, rows, detour=asked.detour, farthest_m=farthest_m)
+    has = flows.borne != NONE_LESS
+    walked = Trips(trips.origin[has], trips.facility[has], trips.children[has], flows.shortest_m[has])
+    by_trip = {name: getattr(flows, name)[has] for name in ("borne", "easiest_m", "shortest_m")}
+    no_way = float(trips.children[~has].sum())
+    return Walked(trips.kind, profile, walked, excess, replace(flows, **by_trip), no_way)
 
 
 def _walking(walked: list[Walked], study: Study) -> np.ndarray:
@@ -212,7 +226,9 @@ def _trips_table(
         assigned = "district" if by_district else asked.assign if places else "decay"
         rows.append(
             (
-                one.kind, one.profile.id, assigned, of.wanting, walking, of.beyond,
+                one.kind, one.profile.id, assigned, _farthest_m(one.kind, asked, ground), of.wanting, walking,
+                of.beyond, of.too_far, of.off_street,
+                of.no_district if by_district else np.nan, one.no_way,
                 of.no_room if assigned == "room" else np.nan,
                 safe, safe / walking if walking else np.nan,
                 _mean(one.trips.metres, one.trips.children), _mean(one.flows.easiest_m, one.trips.children),
@@ -228,31 +244,35 @@ def _mean(metres: np.ndarray, children: np.ndarray) -> float:
 
 
 def _streets_table(ranked: gpd.GeoDataFrame, stress: pd.DataFrame, study: Study) -> gpd.GeoDataFrame:
-    """Every street of the study, walked or not."""
+    """Every street of the study, walked or not: the ranked first, in their order."""
+    geometry = study.streets.geometry.to_numpy()
     said = stress.assign(
         name=study.streets["name"].fillna("").to_numpy(), highway=study.streets["highway"].to_numpy(),
-        length_m=study.streets["length_m"].to_numpy(dtype=float),
+        length_m=study.streets["length_m"].to_numpy(dtype=float), unit_id=units_at(geometry, study),
     )  # fmt: skip
-    walked = ranked[ranked["element"] == "segment"].set_index("street_id")
-    for name in ("children", "children_shortest", "exposure", "children_gaining"):
-        filled = walked[name].reindex(said["street_id"])
-        said[name] = (filled if name == "children_gaining" else filled.fillna(0.0)).to_numpy()
-    said["stress"] = (
-        walked["stress"].reindex(said["street_id"]).fillna(said.set_index("street_id")["stress"]).to_numpy()
-    )
-    said["stress"] = said["stress"].astype(int)
-    said["rank"] = walked["rank"].reindex(said["street_id"]).fillna(0).astype(int).to_numpy()
-    for name in ("unit_id", "remedies"):
-        said[name] = walked[name].reindex(said["street_id"]).fillna("").to_numpy()
-    geometry = study.streets.geometry.to_numpy()
-    return gpd.GeoDataFrame(said[list(STREET_WALK_COLUMNS)].reset_index(drop=True), geometry=geometry, crs=study.crs)
+    walked = ranked[ranked["element"] == "segment"].set_index("street_id").reindex(said["street_id"])
+    for name in ("children", "children_shortest", "exposure"):
+        said[name] = walked[name].fillna(0.0).to_numpy()
+    said["children_gaining"] = walked["children_gaining"].to_numpy()
+    said["stress"] = np.where(walked["stress"].isna(), said["stress"], walked["stress"]).astype(int)
+    said["rank"] = _shown_rank(walked["rank"]).to_numpy()
+    said["remedies"] = walked["remedies"].fillna("").to_numpy()
+    table = gpd.GeoDataFrame(said[list(STREET_WALK_COLUMNS)], geometry=geometry, crs=study.crs)
+    return table.sort_values("rank", kind="stable", ignore_index=True)
 
 
 def _crossings_table(ranked: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     table = ranked[ranked["element"] == "crossing"].reset_index(drop=True)
     places = table.geometry.to_crs("EPSG:4326")
-    table = table.assign(lon=places.x.round(9).to_numpy(), lat=places.y.round(9).to_numpy())
+    table = table.assign(
+        lon=places.x.round(9).to_numpy(), lat=places.y.round(9).to_numpy(), rank=_shown_rank(table["rank"])
+    )
     return table[[*CROSSING_WALK_COLUMNS, "geometry"]]
+
+
+def _shown_rank(rank: pd.Series) -> pd.Series:
+    """Empty where it is too hard for nobody."""
+    return rank.where(rank > 0)
 
 
 def _schools(study: Study, ground: Ground, stress: pd.DataFrame, ranked: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -199,8 +199,8 @@ CROSSING_WALK_COLUMNS = (
     "children", "children_shortest", "exposure", "rank", "remedies", "children_gaining", "lon", "lat",
 )  # fmt: skip
 TRIP_COLUMNS = (
-    "kind", "profile", "assigned_by", "wanting", "walking", "beyond", "no_room", "low_stress", "low_stress_share",
-    "mean_shortest_m", "mean_easiest_m",
+    "kind", "profile", "assigned_by", "farthest_m", "wanting", "walking", "beyond", "too_far", "off_street",
+    "no_district", "no_way", "no_room", "low_stress", "low_stress_share", "mean_shortest_m", "mean_easiest_m",
 )  # fmt: skip
 """One row a kind: who walks, and how many have a walk on which nothing is too hard."""
 ALONE_COLUMNS = (

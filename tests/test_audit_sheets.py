@@ -8,18 +8,22 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from shapely import LineString, Point, box
 
 from cfc_geo.errors import OutputError
+from cfc_geo.model import Source
 from cfc_geo.outputs import fonts
-from cfc_geo.outputs.audit_sheets import ASKED, audit_sheet, audit_sheets
+from cfc_geo.outputs.audit_sheets import About, _broken, _parts_rows, audit_sheet, audit_sheets
 from cfc_geo.outputs.fonts import FILES, MISSING, embeddable_font
-from cfc_geo.outputs.map_strip import map_strip, scale_bar
+from cfc_geo.outputs.map_strip import box_along, free_box, map_strip, scale_bar, stop_number, stops
+from cfc_geo.outputs.strip_drawing import AROUND
 from cfc_geo.questions.corridors import Corridors, find_corridors
 from tests.test_corridors import straight, town
 
+SAID = About("示例区", "小学：独自步行", "审图号：赣S(2026)001号")
 CHINESE = "人民路（解放路—文化路）儿童友好 ABC 12"
 has_font = pytest.mark.skipif(not list(fonts._on_this_machine()), reason="this machine has no Chinese font")
 has_poppler = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="this machine has no pdftotext")
@@ -43,10 +47,13 @@ def read(sheet: bytes, tmp_path: Path) -> str:
 @pytest.mark.parametrize("paper, width", [("A4", "595"), ("A3", "1190")])
 def test_a_sheet_says_what_is_known_and_asks_the_rest(paper: str, width: str, tmp_path: Path) -> None:
     corridors, study = found()
-    told = read(audit_sheet(corridors, "C1", study, "zh", paper=paper), tmp_path)  # type: ignore[arg-type]
+    told = read(audit_sheet(corridors, "C1", study, SAID, "zh", paper=paper), tmp_path)  # type: ignore[arg-type]
     for word in ("踏勘表：C1 人民路", "过街：无名路", "第一小学", "仅一侧", "长 400 米", "孩子怎么说", "信号灯"):
         assert word in told or word == "仅一侧", word
-    assert told.count("□") == 4 * (len(ASKED) - 1) + 5, "a box a question, crossings and streets each their own"
+    asked_in_vain = 2 * 1 + 5
+    assert told.count("—") == asked_in_vain + 1, "crossings and streets are each asked their own; one is in the text"
+    for word in (SAID.plan, SAID.walkers, SAID.review):
+        assert word in told, "a sheet that goes about by itself says where it is from"
     info = subprocess.run(["pdfinfo", tmp_path / "sheet.pdf"], capture_output=True, check=True).stdout.decode()
     assert f"Page size:       {width}" in info
     embedded = subprocess.run(["pdffonts", tmp_path / "sheet.pdf"], capture_output=True, check=True).stdout.decode()
@@ -60,7 +67,7 @@ def test_every_sheet_has_the_glyphs_of_its_own_names(tmp_path: Path) -> None:
     """Fonts are kept by name for as long as a process runs."""
     for name in ("碧莲路", "鹤鸣巷"):
         corridors, study = found(name)
-        assert name in read(audit_sheet(corridors, "C1", study, "zh"), tmp_path)  # type: ignore[arg-type]
+        assert name in read(audit_sheet(corridors, "C1", study, SAID, "zh"), tmp_path)  # type: ignore[arg-type]
 
 
 @has_font
@@ -70,7 +77,7 @@ def test_every_sheet_has_the_glyphs_of_its_own_names(tmp_path: Path) -> None:
 )
 def test_hostile_names_are_text(name: str, tmp_path: Path) -> None:
     corridors, study = found(name)
-    told = read(audit_sheet(corridors, "C1", study, "en"), tmp_path)  # type: ignore[arg-type]
+    told = read(audit_sheet(corridors, "C1", study, SAID, "en"), tmp_path)  # type: ignore[arg-type]
     assert "路" in told and ("\u202e" not in told)
     if "<b>" in name:
         assert "<b>路</b> & <para/>" in told
@@ -81,15 +88,15 @@ def test_hostile_names_are_text(name: str, tmp_path: Path) -> None:
 def test_a_school_without_a_name_goes_by_its_id(tmp_path: Path) -> None:
     corridors, study = found()
     nameless = replace(study, facilities=study.facilities.assign(name=""))  # type: ignore[type-var]
-    assert "Joins: 第一小学" in read(audit_sheet(corridors, "C1", nameless, "en"), tmp_path)
+    assert "Joins: 第一小学" in read(audit_sheet(corridors, "C1", nameless, SAID, "en"), tmp_path)
 
 
 @has_font
 def test_a_sheet_is_the_same_to_the_byte() -> None:
     corridors, study = found()
-    one, other = (audit_sheet(corridors, "C1", study, "zh") for _ in range(2))  # type: ignore[arg-type]
+    one, other = (audit_sheet(corridors, "C1", study, SAID, "zh") for _ in range(2))  # type: ignore[arg-type]
     assert one == other
-    assert audit_sheets(corridors, study, "zh", papers=["A4"]) == {"C1.A4.pdf": one}  # type: ignore[arg-type]
+    assert audit_sheets(corridors, study, SAID, "zh", papers=["A4"]) == {"C1.A4.pdf": one}  # type: ignore[arg-type]
 
 
 @has_font
@@ -121,7 +128,7 @@ def test_without_a_font_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(fonts, "font_folders", lambda: [tmp_path])
     corridors, study = found()
     with pytest.raises(OutputError, match="fonts-noto-cjk"):
-        audit_sheets(corridors, study, "zh")  # type: ignore[arg-type]
+        audit_sheets(corridors, study, SAID, "zh")  # type: ignore[arg-type]
     (tmp_path / FILES[0]).write_bytes(b"OTTO no font at all")
     with pytest.raises(OutputError):
         embeddable_font("路")
@@ -156,3 +163,61 @@ def test_a_strip_runs_from_left_to_right_wherever_the_corridor_leads(turn: int) 
     first = shapely.get_point(parts.geometry.iloc[0], 0)
     assert isinstance(first, Point) and isinstance(parts.geometry.iloc[0], LineString)
     assert strip.north % 360 == pytest.approx((90 - turn) % 360)
+
+
+def test_like_neighbours_are_one_stop_and_so_are_the_arms_of_a_crossing() -> None:
+    corridors, study = found()
+    walked = stops(corridors.parts)
+    assert [(stop["element"].iloc[0], len(stop)) for stop in walked] == [
+        ("segment", 2),
+        ("crossing", 1),
+        ("segment", 2),
+    ]
+    assert stop_number(walked[0]) == "1–2"
+    crossing = corridors.parts[corridors.parts["element"] == "crossing"]
+    arms = gpd.GeoDataFrame(pd.concat([corridors.parts, crossing.assign(children=20.0)], ignore_index=True))
+    rows = _parts_rows(arms, "en")
+    assert [row[2] for row in rows] == ["name", "人民路", "crossing: nameless street", "人民路"]
+    assert rows[2][1] == "200" and rows[2][4] == "100", "the children of both arms"
+    assert rows[1][3] == "200", "metres of both segments"
+    strip = map_strip(arms, study, study.facilities.head(0), width=500, most=250)  # type: ignore[attr-defined, arg-type]
+    marks = [what for kind, _, what in strip.shapes if kind == "mark"]
+    assert marks == [(row[0], stop["element"].iloc[0]) for row, stop in zip(rows[1:], walked, strict=True)]
+
+
+def test_labels_stand_off_one_another_and_in_the_frame() -> None:
+    frame, taken = box(0, 0, 200, 100), list[shapely.Geometry]()
+    for x in (50, 52, 54, 56, 1):
+        label = free_box(Point(x, 50), (14, 11), 0, [(0, 0), *AROUND], taken, frame)
+        assert label is not None and frame.covers(label) and not any(label.intersects(other) for other in taken)
+        taken.append(label.buffer(1))
+    assert free_box(Point(50, 50), (500, 11), 0, [(0, 0)], [], frame) is None
+    along = box_along(LineString([(10, 90), (190, 10)]), (40, 8), taken, frame)
+    assert along is not None and not any(along[0].intersects(other) for other in taken)
+    assert along[1] == pytest.approx(np.degrees(np.arctan2(-80, 180)))
+    assert box_along(LineString([(0, 0), (20, 0)]), (40, 8), [], frame) is None
+
+
+def test_lines_break_between_words_and_before_no_comma() -> None:
+    for width in range(45, 300, 7):
+        english = _broken("children who walk two abreast (1.8 m), or crossing: marked", "Helvetica", 8, width)
+        assert english.replace("\n", " ") == "children who walk two abreast (1.8 m), or crossing: marked"
+        chinese = _broken("二十的长度，压力依假定得出，请现场核实（≤30）。再看", "Helvetica", 8, width)
+        assert not any(line[0] in "，。）" for line in chinese.split("\n")[1:])
+    assert _broken("longerthanthis", "Helvetica", 8, 20).replace("\n", "") == "longerthanthis"
+
+
+@has_poppler
+def test_a_sheet_in_latin_letters_needs_no_font_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fonts, "font_folders", lambda: [tmp_path])
+    corridors, study = found("Avenida Goethe")
+    osm = Source("streets", "a.osm", "", "osm", "wgs84", licence="ODbL 1.0, © OpenStreetMap contributors")
+    latin = study.facilities.assign(name="Escola São João", facility_id="E1")  # type: ignore[attr-defined]
+    entrances = study.entrances.assign(facility_id="E1")  # type: ignore[attr-defined]
+    there = replace(study, facilities=latin, entrances=entrances, sources=(osm, osm))  # type: ignore[type-var]
+    corridors.table["unit_name"] = corridors.table["gaining_unit"] = "Centro"
+    told = read(audit_sheet(corridors, "C1", there, About("Porto Alegre", "school", "Working map"), "en"), tmp_path)
+    assert "Avenida Goethe" in told and "Escola São João" in told
+    assert told.count("© OpenStreetMap contributors") == told.count("page "), "on every page, once"

@@ -84,6 +84,13 @@ def test_help_speaks_the_language_of_the_locale_or_the_one_asked_for(
     assert "..." not in done.stdout, "no sentence is cut off"
 
 
+def test_what_is_required_is_said_in_the_language(capsys: pytest.CaptureFixture[str]) -> None:
+    for lang, word, other in (("zh", "[必填]", "[required]"), ("en", "[required]", "[必填]")):
+        assert main(["route", "--help", "--lang", lang]) == 0
+        told = capsys.readouterr().out
+        assert word in told and other not in told
+
+
 def test_each_verb_is_listed_with_its_whole_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     for lang in catalog.LANGUAGES:
         assert main(["--help", "--lang", lang]) == 0
@@ -101,6 +108,14 @@ def test_each_verb_is_listed_with_its_whole_sentence(capsys: pytest.CaptureFixtu
         (["check"], "PLAN.toml is missing", "缺少 方案.toml"),
         (["check", "a", "b"], "too many arguments: b", "多出的参数：b"),
         (["run", "x", "--out"], "option --out needs a value", "选项 --out 缺少值"),
+        (["route", "x", "--to", "S"], "--from is missing", "缺少 --from"),
+        (["streets", "x", "--corridors", "-1"], "must be a whole number (≥ 0, ≤ 50)", "应为整数（≥ 0, ≤ 50）"),
+        (["route", "x", "--from", "a", "--to", "S", "--detour", "y"], "must be a number (≥ 1", "应为数（≥ 1, ≤ 10）"),
+        (
+            ["site", "x", "--kind", "primaryschool"],
+            "kinds like it: primary school primary_school",
+            "小学 primary_school",
+        ),
         (["check", "x", "--lang", "fr"], "--lang must be one of zh, en", "--lang 只能是 zh, en"),
     ],
 )

@@ -58,8 +58,13 @@ def test_new_links_are_scenarios_and_one_spans_the_river(folder: Path) -> None:
     links = pd.read_csv(folder / "links.csv")
     assert "示例江" in set(links["barrier_name"]) and "rail" in set(links["barrier"])
     for number in range(1, len(links) + 1):
-        plan = load_plan(folder / f"base.link-{number}.toml", allow=[ROOT])
+        scenario = folder / f"base.link-{number}.toml"
+        said = scenario.read_text(encoding="utf-8").splitlines()[1]
+        command, allow = said.removeprefix("# run it in the folder of this file: ").split(" --allow ")
+        assert command == f"cfc-geo run {scenario.name}"
+        plan = load_plan(scenario, allow=[folder / allow])
         assert [edit.verb for edit in plan.edits] == ["footbridge"]
+        assert all(plan.path(file).is_file() for _, file, _ in plan.sources()), "one option allows plan and data"
 
 
 def test_with_the_bridge_the_river_parts_nobody_any_longer_and_options_hold(folder: Path, tmp_path: Path) -> None:
@@ -83,8 +88,10 @@ def test_without_a_font_the_planner_is_told_and_the_rest_goes_on(monkeypatch: py
     monkeypatch.setattr(fonts, "font_folders", list)
     ranked, study = town(straight("人民路", 0, 500))
     found = find_corridors(ranked, study)
-    answer = SimpleNamespace(corridors=found.table, corridor_parts=found.parts)
-    sheets, told = sheets_of(answer, study, "zh")  # type: ignore[arg-type]
+    trips = pd.DataFrame({"kind": ["primary_school"], "profile": ["alone_9_11"]})
+    answer = SimpleNamespace(corridors=found.table, corridor_parts=found.parts, trips=trips)
+    plan = load_plan(ROOT / "scenarios" / "base.toml")
+    sheets, told = sheets_of(plan, answer, study, "zh")  # type: ignore[arg-type]
     assert sheets == {} and [finding.severity for finding in told] == ["warning"]
     assert "fonts-noto-cjk" in told[0].text("zh")
 

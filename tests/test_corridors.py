@@ -97,7 +97,7 @@ def test_what_is_too_short_goes_through_into_the_street_with_most_children() -> 
         ("", [(250, 300), (250, 600)], 80, 2),
     )  # fmt: skip
     found = find_corridors(ranked, study)
-    assert members(found) in (["s0", "s2"], ["s2", "s0"]) and found.table["name"].tolist() == ["丙路、甲路"]
+    assert members(found) in (["s0", "s2"], ["s2", "s0"]) and found.table["name"].tolist() == ["丙路 / 甲路"]
     assert find_corridors(ranked, study, least_m=600).table["segments"].tolist() == [3]
 
 
@@ -136,7 +136,8 @@ def test_crossings_weigh_and_are_told_in_their_place() -> None:
     ranked, study = town(*ways, crossings=(((250, 0), 80, 4), ((500, 0), 0, 4), ((0, 900), 70, 4)))
     found = find_corridors(ranked, study)
     row, parts = found.table.iloc[0], found.parts
-    assert parts["element"].tolist() == ["segment", "segment", "crossing"] and parts["along_m"].iloc[2] == 250
+    assert parts["element"].tolist() == ["segment", "crossing", "segment"], "as one comes upon them"
+    assert parts["along_m"].tolist() == [0, 250, 250] and parts["part"].tolist() == [1, 2, 3]
     assert (row["crossing_exposure"], row["crossings_hard"], row["stress_worst"]) == (160, 1, 4)
     assert row["remedies"] == "signal × 1" and row["exposure_m"] == 0
 
@@ -172,26 +173,28 @@ def test_who_gains_is_what_is_passed_in() -> None:
 
     found = find_corridors(ranked, study, gained=gained, walking=np.array([150.0, 100.0]))
     row = found.table.iloc[0]
-    assert asked == [[1, 2], [1, 2]] and row["children_gaining_so_far"] == 50, "alone, and with all before it"
+    assert asked == [[1, 2]] and row["children_gaining_so_far"] == 50, "measured once: it is the first"
     assert (row["children_gaining"], row["gaining_share"]) == (50, 0.2)
     assert row["gaining_unit"] == "镇"
     plain = find_corridors(ranked, study).table.iloc[0]
     assert np.isnan(plain["children_gaining"]) and np.isnan(plain["gaining_share"]), "not measured is not nobody"
 
 
-def test_those_that_give_most_children_a_walk_come_first_and_the_sum_is_measured_anew() -> None:
+def test_in_turn_the_one_that_adds_most_and_every_sum_is_measured() -> None:
+    """甲 gives 9, 乙 the very same 9, 丙 other 7: 甲, 丙, 乙."""
     ranked, study = town(
         straight("甲路", 0, 500, 100), straight("乙路", 0, 500, 50, y=900), straight("丙路", 0, 500, 20, y=1800)
     )
-    gains = {(0,): 0.0, (1,): 0.0, (2,): 7.0, (0, 2): 12.0, (0, 1, 2): 12.0}
+    gains = {(0,): 9.0, (1,): 9.0, (2,): 7.0, (0, 1): 9.0, (0, 2): 16.0, (0, 1, 2): 17.0}
 
     def gained(rows: np.ndarray) -> np.ndarray:
         return np.array([gains[tuple(rows.tolist())], 0.0])
 
     table = find_corridors(ranked, study, gained=gained).table
-    assert table["name"].tolist() == ["丙路", "甲路", "乙路"]
-    assert table["children_gaining"].tolist() == [7, 0, 0] and table["children_gaining_so_far"].tolist() == [7, 12, 12]
+    assert table["name"].tolist() == ["甲路", "丙路", "乙路"]
+    assert table["children_gaining"].tolist() == [9, 7, 9] and table["children_gaining_so_far"].tolist() == [9, 16, 17]
     assert find_corridors(ranked, study, count=1).table["name"].tolist() == ["甲路"], "without a measure, the hardest"
+    assert find_corridors(ranked, study, gained=gained, total_m=1000).table["name"].tolist() == ["甲路", "丙路"]
 
 
 def test_a_segment_ranked_twice_is_a_fault() -> None:

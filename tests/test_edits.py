@@ -413,14 +413,19 @@ def test_an_edit_of_wrong_form_is_a_fault_of_the_plan(tmp_path: Path, edit: str,
 
 
 @pytest.mark.parametrize(
-    ("word", "kind"), [("幼儿园", "kindergarten"), ("Playgrounds", "playground"), ("parc", "park")]
+    ("word", "kind"), [("幼儿圆", "kindergarten"), ("Playgrounds", "playground"), ("parc", "park")]
 )
-def test_a_kind_called_by_its_name_is_told_its_id(tmp_path: Path, word: str, kind: str) -> None:
+def test_a_kind_called_by_nearly_its_name_is_told_its_id(tmp_path: Path, word: str, kind: str) -> None:
     with pytest.raises(PlanError) as raised:
         load_plan(scenario(tmp_path, f'add = {{ id = "n", kind = "{word}", {at(10, 0)} }}'))
     assert [(finding.code, finding.values["near"]) for finding in raised.value.findings] == [
         ("plan.unknown_kind", kind)
     ]
+
+
+def test_a_kind_may_be_called_by_its_name(tmp_path: Path) -> None:
+    (edit,) = load_plan(scenario(tmp_path, f'add = {{ id = "n", kind = "幼儿园", {at(10, 0)} }}')).edits
+    assert edit.add is not None and edit.add.kind == "kindergarten"
 
 
 def test_what_a_base_edits_a_scenario_may_not_edit_again(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Flows of children: against the spine's distances and every shortest walk listed by networkx, and on drawn towns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import floor
 from typing import Any
 
 import networkx as nx
@@ -13,9 +14,9 @@ from shapely import LineString, Point
 
 from cfc_geo import catalog
 from cfc_geo.model import Study
-from cfc_geo.network.costs import attach, travel_costs
+from cfc_geo.network.costs import attach, longest_nm, steps_onto, travel_costs
+from cfc_geo.network.excess import IMPASSABLE, excess_by_arc
 from cfc_geo.network.flows import (
-    IMPASSABLE,
     NONE_LESS,
     Excess,
     Flows,
@@ -29,9 +30,14 @@ from cfc_geo.network.flows import (
     ways_of,
     without,
 )
-from cfc_geo.network.graph import build_network, nanometres
+from cfc_geo.network.graph import build_network
+from cfc_geo.network.pareto import least_walk
 from cfc_geo.network.sided import LEFT_SIDE, RIGHT_SIDE, sided_graph
 from cfc_geo.network.stress import segment_stress
+from cfc_geo.network.trip import Trip, plan_trip
+from cfc_geo.questions.walks import walk_nm
+from cfc_geo.routing import ways_of as ways_of_route
+from cfc_geo.routing import with_ties
 from tests.random_towns import SNAP_M, Place, random_places
 from tests.towns import CRS, facility_tables, origin_table, street_table
 
@@ -40,7 +46,8 @@ WALKED = {**BIG, "sidewalk": "both", "sidewalk_width": "3", "maxspeed": "50", "l
 SMALL = {"highway": "residential", "maxspeed": "30", "lanes": "1"}
 PATH = {"highway": "footway"}
 STEPS = {"highway": "steps", "steps": True}
-PROFILES = st.sampled_from(["alone_6_8", "alone_9_11", "child_with_adult", "stroller"])
+ONE_SIDED = {"highway": "tertiary", "maxspeed": "40", "lanes": "2", "sidewalk": "left", "sidewalk_width": "2"}
+PROFILES = st.sampled_from(list(catalog.profiles()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,27 +110,32 @@ class Judge:
             element = ("street", g.street[a], g.side[a]) if g.street[a] >= 0 else ("crossing", g.crossing[a], 0)
             self.add(int(g.tail[a]), int(g.head[a]), int(arcs.key[a]), int(arcs.excess[a]), element)
         for step, leaving in ((ways.doors, True), (ways.gates, False)):
-            for point, node, nm, street, side in zip(
-                step.point, step.node, step.nm, step.street, step.side, strict=True
-            ):
-                if not leaving and ways.facility_of_gate[point] != facility:
-                    continue
-                ends = (("home", int(point)), int(node)) if leaving else (int(node), "goal")
-                hard = int(excess.street[street, side]) if street >= 0 else 0
-                self.add(*ends, int(nm) << 16, hard, ("street", street, side) if street >= 0 else ("", 0, 0))
-        s = ways.straight
-        for row in np.flatnonzero(ways.facility_of_gate[s.entrance] == facility):
-            street, crosses = s.street[row], bool(s.crosses[row])
-            hard = max(int(excess.street[street, s.side[row]]), int(excess.midblock[street]) if crosses else 0)
-            key = (int(s.nm[row]) << 16) + (int(ways.midblock_stress[street]) if crosses else 0)
-            name = "over" if crosses else "street"
-            self.add(("home", int(s.origin[row])), "goal", key, hard, (name, street, s.side[row]))
+            for row, (point, node) in enumerate(zip(step.point, step.node, strict=True)):
+                if leaving or ways.facility_of_gate[point] == facility:
+                    ends = (("home", int(point)), int(node)) if leaving else (int(node), "goal")
+                    self.step(ways, excess, step, row, *ends)
+        for row in np.flatnonzero(ways.facility_of_gate[ways.straight.entrance] == facility):
+            self.step(ways, excess, ways.straight, row, ("home", int(ways.straight.origin[row])), "goal")
 
-    def add(self, tail: object, head: object, key: int, hard: int, element: tuple[str, int, int]) -> None:
+    def step(self, ways: Ways, excess: Excess, of: Any, row: int, tail: object, head: object) -> None:
+        street, side, crosses = int(of.street[row]), int(of.side[row]), int(of.crosses[row])
+        hard = int(excess.street[street, side]) if street >= 0 else 0
+        hard = max(hard, int(excess.midblock[street])) if crosses else hard
+        key = (int(of.nm[row]) << 16) + crosses * int(ways.midblock_stress[street])
+        self.add(tail, head, key, hard, ("street", street, side) if street >= 0 else ("", 0, 0), crosses)
+
+    def add(
+        self, tail: object, head: object, key: int, hard: int, element: tuple[str, int, int], crosses: int = 0
+    ) -> None:
         middle = ("arc", self.graph.number_of_nodes())
-        self.graph.add_node(middle, element=element, hard=hard)
+        self.graph.add_node(middle, element=element, hard=hard, crosses=crosses)
         self.graph.add_edge(tail, middle, weight=key)
         self.graph.add_edge(middle, head, weight=0)
+
+    def shortest_nm(self, origin: int) -> int:
+        """Of what the profile can walk; -1 where there is none."""
+        walks = self.walks(origin, 3, int(1e15))
+        return int(nx.path_weight(self.graph, walks[0], "weight")) >> 16 if walks else -1
 
     def walks(self, origin: int, ceiling: int, most_nm: int) -> list[list[Any]]:
         nodes = [node for node, data in self.graph.nodes(data=True) if data.get("hard", 0) <= ceiling]
@@ -142,11 +154,9 @@ def brute_force(town_: Town, excess: Excess, detour: float) -> tuple[dict[str, d
     borne = []
     trips = town_.trips
     judges = {int(facility): Judge(town_.ways, excess, int(facility)) for facility in np.unique(trips.facility)}
-    for origin, facility, children, metres in zip(
-        trips.origin, trips.facility, trips.children, trips.metres, strict=True
-    ):
+    for origin, facility, children in zip(trips.origin, trips.facility, trips.children, strict=True):
         judge = judges[int(facility)]
-        most_nm = int(nanometres(np.array(metres * detour + 1e-6)))
+        most_nm = floor(judge.shortest_nm(int(origin)) * detour) + 1000
         chosen: dict[str, list[Any]] = {"easiest": [], "shortest": judge.walks(int(origin), 3, most_nm)}
         ceiling = NONE_LESS
         for level in range(4):
@@ -159,10 +169,9 @@ def brute_force(town_: Town, excess: Excess, detour: float) -> tuple[dict[str, d
                 for node in walk:
                     if isinstance(node, tuple) and node[0] == "arc":
                         kind, row, side = judge.graph.nodes[node]["element"]
-                        for element in (
-                            [("street", row, side), ("over", row, 0)] if kind == "over" else [(kind, row, side)]
-                        ):
-                            found[name][element] = found[name].get(element, 0.0) + children / len(walks)
+                        over = judge.graph.nodes[node]["crosses"]
+                        for element, count in [((kind, row, side), 1), *([(("over", row, 0), over)] if over else [])]:
+                            found[name][element] = found[name].get(element, 0.0) + count * children / len(walks)
     return found, borne
 
 
@@ -179,7 +188,7 @@ def check_against(found: dict[Any, float], street: np.ndarray, crossing: np.ndar
         np.testing.assert_allclose(measured, right, atol=1e-9)
 
 
-TAGS = st.sampled_from([BIG, WALKED, SMALL, PATH, STEPS, {"highway": "tertiary"}, {}])
+TAGS = st.sampled_from([BIG, WALKED, ONE_SIDED, SMALL, PATH, STEPS, {"highway": "tertiary"}, {}])
 
 
 @settings(max_examples=40)
@@ -192,8 +201,62 @@ def test_flows_are_those_of_all_shortest_walks_listed_one_by_one(place: Place, d
     assert flows.borne.tolist() == borne
     check_against(found["easiest"], flows.street, flows.crossing, flows.midblock)
     check_against(found["shortest"], flows.street_shortest, flows.crossing_shortest, flows.midblock_shortest)
-    fine = bearable(made.ways, excess, made.trips, detour=1.25)
-    assert (fine == (flows.borne == 0)).all()
+    has = flows.borne != NONE_LESS
+    own = replace(made.trips, metres=np.where(has, flows.shortest_m, 0.0))
+    fine = bearable(made.ways, excess, own, detour=1.25)
+    assert (fine[has] == (flows.borne[has] == 0)).all()
+
+
+@settings(max_examples=40)
+@given(random_places(), st.data())
+def test_flows_and_routes_agree_on_every_walk(place: Place, data: Any) -> None:
+    """Whether it is borne within the detour, and how long the shortest and the easiest are: the first trips, as all
+    profiles."""
+    place = place.with_(
+        origins=place.origins.iloc[:2], facilities=place.facilities.iloc[:1],
+        entrances=place.entrances[place.entrances["facility_id"] == place.facilities["facility_id"].iloc[0]],
+    )  # fmt: skip
+    made = town(place, [data.draw(TAGS) for _ in range(len(place.streets))])
+    detour, routed = data.draw(st.sampled_from([1.0, 1.25, 3.0])), routes_of(made)
+    for name in catalog.profiles():
+        _, flows = walked(made, name, detour)
+        for trip, route in enumerate(routed):
+            shortest_nm, borne_nm = least_nm(route, made, name)
+            bears = 0 <= borne_nm <= longest_nm(np.array(shortest_nm), detour)
+            assert flows.borne[trip] == NONE_LESS if shortest_nm < 0 else (flows.borne[trip] == 0) == bears
+            if shortest_nm >= 0:
+                assert flows.shortest_m[trip] * 1e9 == pytest.approx(shortest_nm, rel=1e-12)
+            if bears:
+                assert flows.easiest_m[trip] * 1e9 == pytest.approx(borne_nm, rel=1e-12)
+
+
+def routes_of(made: Town) -> list[Trip]:
+    """Every trip as `route` walks it."""
+    study, network = made.study, build_network(made.study.streets, made.study.nodes)
+    homes, doors = (np.array(table.geometry, dtype=object) for table in (study.origins, study.entrances))
+    ids = study.facilities["facility_id"].to_numpy()[made.trips.facility]
+    pairs = [
+        (homes[[home]], doors[study.entrances["facility_id"] == of])
+        for home, of in zip(made.trips.origin, ids, strict=True)
+    ]
+    ends = [[(points, steps_onto(network, points, SNAP_M)) for points in pair] for pair in pairs]
+    return [
+        plan_trip(made.ways.graph, network, study.streets, made.ways.stress, starts=start, goals=goal)
+        for start, goal in ends
+    ]
+
+
+def least_nm(route: Trip, made: Town, name: str) -> tuple[int, int]:
+    """Nanometres of the shortest walk that the profile can walk, and of the shortest that it bears; -1 none."""
+    profile = catalog.profiles()[name]
+    excess, length, ways = (
+        excess_by_arc(route.graph, made.study.streets, profile),
+        with_ties(route, profile),
+        ways_of_route(route),
+    )
+    found = [least_walk(ways, length, allowed) for allowed in (excess < IMPASSABLE, excess == 0)]
+    shortest, borne = (-1 if walk is None else walk_nm(walk) for walk in found)
+    return shortest, borne
 
 
 @settings(max_examples=40)
@@ -276,6 +339,55 @@ def test_a_school_on_the_other_side_of_the_road_is_reached_across_it_unmarked() 
     _, beside = walked(same, "alone_9_11")
     assert beside.borne.tolist() == [0] and beside.midblock.tolist() == [0.0]
     assert beside.street[0, LEFT_SIDE] == 1.0 and beside.street[0, RIGHT_SIDE] == 0.0
+
+
+def test_who_lives_on_the_bare_side_crosses_at_the_door_and_takes_the_footway() -> None:
+    """One street with a footway on its left; the school is on the left."""
+    made = drawn(([(0.0, 0.0), (200.0, 0.0)], ONE_SIDED), homes={"h": (20.0, -8.0)}, doors={"s": (180.0, 8.0)})
+    excess, flows = walked(made, "alone_9_11")
+    assert excess.street[0].tolist() == [0, 0, 2] and excess.midblock[0] == 0
+    assert flows.borne.tolist() == [0] and flows.midblock.tolist() == [1.0]
+    assert flows.street[0].tolist() == [0.0, 1.0, 0.0]
+
+
+def test_who_lives_and_learns_on_the_bare_side_crosses_twice() -> None:
+    made = drawn(([(0.0, 0.0), (200.0, 0.0)], ONE_SIDED), homes={"h": (20.0, -8.0)}, doors={"s": (180.0, -8.0)})
+    _, flows = walked(made, "alone_9_11")
+    assert flows.borne.tolist() == [0] and flows.midblock.tolist() == [2.0]
+    assert flows.midblock_shortest.tolist() == [0.0] and flows.street_shortest[0].tolist() == [0.0, 0.0, 1.0]
+
+
+def test_a_cut_in_a_street_changes_nothing() -> None:
+    """The street is drawn in two pieces; the door is still crossed at, not the cut."""
+    pieces = ([(0.0, 0.0), (100.0, 0.0)], ONE_SIDED), ([(100.0, 0.0), (200.0, 0.0)], ONE_SIDED)
+    made = drawn(*pieces, homes={"h": (20.0, -8.0)}, doors={"s": (180.0, 8.0)})
+    _, flows = walked(made, "alone_9_11")
+    assert flows.borne.tolist() == [0] and flows.street[:, LEFT_SIDE].tolist() == [1.0, 1.0]
+    assert flows.midblock.sum() == 1.0 and flows.street[:, RIGHT_SIDE].sum() == 0.0
+
+
+def test_a_home_at_a_fork_steps_into_its_own_sector() -> None:
+    """Big roads leave to the north-east, the south-east and the south; the home is nearest to their junction."""
+    roads = (([(0.0, 0.0), end], WALKED) for end in ((100.0, 60.0), (100.0, -60.0), (0.0, -100.0)))
+    made = drawn(*roads, homes={"h": (-9.0, 5.0)}, doors={"s": (60.0, 0.0)})
+    _, flows = walked(made, "child_with_adult")
+    crossed = made.ways.graph.crossings["street_id"][flows.crossing > 0]
+    assert crossed.tolist() == ["s0"] and flows.crossing.sum() == 1.0, "the school lies between the first two"
+
+
+@pytest.mark.parametrize(("farthest_m", "metres"), [(2000.0, 160.0), (160.0, 160.0), (159.0, np.nan)])
+def test_a_stroller_s_detour_is_measured_from_its_own_shortest_walk(farthest_m: float, metres: float) -> None:
+    """The steps are 100 m, the ramp around them 160 m."""
+    ramp = [(0.0, 0.0), (0.0, 30.0), (100.0, 30.0), (100.0, 0.0)]
+    made = drawn(
+        ([(0.0, 0.0), (100.0, 0.0)], STEPS), (ramp, PATH), homes={"h": (0.0, 0.0)}, doors={"s": (100.0, 0.0)}
+    )  # fmt: skip
+    excess = excess_of(made.ways, catalog.profiles()["stroller"])
+    flows = walk_flows(made.ways, excess, made.trips, detour=1.25, farthest_m=farthest_m)
+    np.testing.assert_allclose(flows.shortest_m, [metres])
+    np.testing.assert_allclose(flows.easiest_m, [metres])
+    assert flows.borne.tolist() == [NONE_LESS if np.isnan(metres) else 0]
+    assert flows.street[1].sum() == (0.0 if np.isnan(metres) else 1.0) and flows.street[0].sum() == 0.0
 
 
 def test_strollers_do_not_take_steps() -> None:

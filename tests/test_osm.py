@@ -350,7 +350,8 @@ def test_columns_of_segments(tmp_path: Path) -> None:
         "w3 1,2 highway=footway footway=crossing crossing=traffic_signals\n"
         "w4 1,2 highway=footway footway=crossing\n"
         "w5 1,2 highway=primary sidewalk:left=yes sidewalk:right=no\n"
-        "w6 1,2 highway=primary sidewalk:both=separate",
+        "w6 1,2 highway=primary sidewalk:both=separate\n"
+        "w7 1,2 highway=footway tunnel=yes",
     )
     assert [*layers.streets.columns] == [*STREET_COLUMNS, "geometry"]
     rows = layers.streets.set_index("street_id")
@@ -361,12 +362,12 @@ def test_columns_of_segments(tmp_path: Path) -> None:
         "both",
         "",
     ]
-    assert rows["tunnel"].tolist() == [True, False, False, False, False, False]
-    assert rows["steps"].tolist() == [False, True, False, False, False, False]
+    assert rows.index[rows["tunnel"]].tolist() == ["w7.0"], "a passage through a building is no tunnel"
+    assert rows.index[rows["steps"]].tolist() == ["w2.0"]
     assert not rows["bridge"].any()
     assert rows.loc["w2.0", "name"] == "a,b=c%d@ 路😀'\""
-    assert rows["crossing"].tolist() == ["", "", "traffic_signals", "yes", "", ""]
-    assert rows["sidewalk"].tolist()[4:] == ["left", "separate"]
+    assert rows["crossing"].tolist() == ["", "", "traffic_signals", "yes", "", "", ""]
+    assert rows["sidewalk"].tolist()[4:6] == ["left", "separate"]
     assert rows["length_m"].isna().all()
     check_table(layers.streets.assign(length_m=1.0), STREETS)
 
@@ -379,6 +380,14 @@ def test_columns_of_segments(tmp_path: Path) -> None:
         ("highway=primary oneway=-1", "oneway", "-1"),
         ("highway=primary junction=roundabout", "oneway", "yes"),
         ("highway=primary junction=roundabout oneway=no", "oneway", ""),
+        ("highway=primary sidewalk:left=separate sidewalk:right=no", "sidewalk", "left"),
+        ("highway=primary sidewalk:left=no sidewalk:right=separate", "sidewalk", "right"),
+        ("highway=primary sidewalk:left=separate sidewalk:right=separate", "sidewalk", "separate"),
+        ("highway=primary sidewalk:left=separate sidewalk:right=yes", "sidewalk", "both"),
+        ("highway=primary sidewalk=both sidewalk:left=no", "sidewalk", "right"),
+        ("highway=primary sidewalk=right sidewalk:right=separate", "sidewalk", "right"),
+        ("highway=primary sidewalk:both=no", "sidewalk", "no"),
+        ("highway=primary sidewalk:left=no", "sidewalk", "no"),
         ("highway=primary sidewalk:both:width=2.5", "sidewalk_width", "2.5"),
         ("highway=primary sidewalk:left:width=10 sidewalk:right:width=1.5", "sidewalk_width", "1.5"),
         ("highway=primary width=12", "sidewalk_width", ""),

@@ -520,4 +520,4 @@ def test_the_resolved_plan_loads_beside_the_original_and_is_the_same_plan(tmp_pa
 def test_numbers_that_bring_their_own_unit_are_no_formulas(tmp_path: Path) -> None:
     write_csv(pd.DataFrame({"lon": [-51.2, 117.25], "speed_kmh": [np.nan, 30.0]}), tmp_path / "places.csv")
     rows = list(csv.reader(io.StringIO((tmp_path / "places.csv").read_text(encoding="utf-8-sig"))))
-    assert rows[1:] == [["-51.2", ""], ["117.25", "30.0"]]
+    assert rows[1:] == [["-51.2", ""], ["117.25", "30"]]

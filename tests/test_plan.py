@@ -1,6 +1,7 @@
 """Plan files: what is accepted, how they extend one another, and what a planner is told of every fault."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,15 @@ def test_the_starter_plan_is_valid(tmp_path: Path) -> None:
 
     plan = write_starter(tmp_path / "new")
     assert plan is not None and load_plan(plan).facilities[0].columns.kind == "类型"
+    text = plan.read_text(encoding="utf-8")
+    offered = re.sub(r"^# (?=\[(terrain|streets_for_children)\]|(kinds|farthest_m|districts) =)", "", text, flags=re.M)
+    offered = offered.replace('# file = "data/dem.tif"', 'file = "data/dem.tif"').replace(
+        "\nkinds = { ", "\n# kinds = { "
+    )
+    plan.write_text(offered, encoding="utf-8")
+    loaded = load_plan(plan)
+    assert loaded.terrain is not None and loaded.streets_for_children is not None, "what it shows as comments is valid"
+    assert loaded.streets_for_children.districts is not None and loaded.streets_for_children.farthest_m == 2000
 
 
 # ---------------------------------------------------------------------------------------------------------- extending

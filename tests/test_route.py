@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,14 @@ from cfc_geo.network.pareto import least_walk
 from cfc_geo.network.sided import sided_graph
 from cfc_geo.network.stress import segment_stress
 from cfc_geo.network.trip import plan_trip
+from cfc_geo.options import route_options
 from cfc_geo.outputs.route_map import draw_routes
+from cfc_geo.outputs.route_words import MOST_DETOUR, verdict
 from cfc_geo.plan import load_plan
 from cfc_geo.questions.walks import walk_nm
 from cfc_geo.routing import RouteAsk, Routing, find_routes, ways_of, with_ties
 from tests.results import HOSTILE
-from tests.toyplan import CRS, ORIGIN, PLAN, STREETS, lonlat, write_toy
+from tests.toyplan import CRS, ORIGIN, PLAN, STREETS, lonlat, write_geojson, write_toy
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "scenarios/base.toml"
@@ -112,8 +115,8 @@ def test_hazards_are_named_in_order(tmp_path: Path, capsys: pytest.CaptureFixtur
     plan = toy(tmp_path, street=BIG_ROAD)
     assert route(plan, place(100, 10), "S", "--profile", "alone_6_8") == 0
     told = capsys.readouterr().out
-    assert "no footway beside 60 km/h for 700 m (人民路) (stress 4" in told and "not borne" in told
-    assert "What stands in the way" in told
+    assert "no footway beside 60 km/h for 700 m (人民路) (stress 4" in told and "; too hard" in told
+    assert "are to be mended on walk 1:" in told
     north = toy(tmp_path / "gate", street=BIG_ROAD)
     facilities = tmp_path / "gate/data/facilities.csv"
     rows = facilities.read_text(encoding="utf-8").splitlines()
@@ -202,6 +205,40 @@ def test_a_planners_mistake_is_answered_in_a_sentence(
     assert said in told and "Traceback" not in told and not (tmp_path / "out").exists()
 
 
+def test_a_facility_may_be_named_where_no_other_has_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = toy(tmp_path)
+    assert route(plan, "幼儿园K", "小学S", lang="zh") == 0
+    assert table(plan, "walks.csv")["facility_id"].tolist() == ["S"]
+    assert "幼儿园K（K） → 小学S（S）" in capsys.readouterr().out
+    assert route(plan, "小学S", "S") == 1 and "both start and end" in capsys.readouterr().err
+    assert route(plan, "a", "小学K", lang="zh") == 1 and "S 小学S" in capsys.readouterr().err
+    facilities = tmp_path / "data/facilities.csv"
+    facilities.write_text(facilities.read_text(encoding="utf-8").replace("幼儿园K", "小学S"), encoding="utf-8")
+    assert route(plan, "a", "小学S", lang="zh") == 1
+    assert "叫“小学S”的设施不止一处：K 小学S、S 小学S" in capsys.readouterr().err
+
+
+def test_a_facility_without_entrance_is_told_without_metres(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = toy(tmp_path)
+    far = [({"code": "P", "name": "公园"}, shapely.box(900, 150, 1000, 250))]
+    write_geojson(tmp_path / "data/parks.geojson", far)
+    for goal in ("P", "park"):
+        assert route(plan, "a", goal) == 1
+        told = capsys.readouterr().err
+        assert "has no entrance" in told and "nan" not in told
+
+
+def test_of_a_kind_that_no_walk_leads_to_it_is_told_what_was_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STREETS, "lane", ([(420, 20), (400, 300)], "footway"))
+    plan = toy(tmp_path)
+    assert route(plan, "a", "playground") == 1
+    assert "no walk leads from the start to any playground; tried: 1 (G playgroundG)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -274,6 +311,23 @@ def test_alternatives_trade_length_for_stress(sample: Routing) -> None:
         assert hard <= row["hard_m"] + 1e-6
 
 
+def test_what_stands_in_the_way_is_on_the_walk_that_is_named(tmp_path: Path) -> None:
+    """No walk along the big road is borne, and of those within the ceiling none has fewer metres to mend."""
+    found = find_routes(load_plan(toy(tmp_path, street=BIG_ROAD)), RouteAsk("a", "S", profile="alone_6_8"))
+    assert np.isnan(found.borne_m) and found.least_m == pytest.approx(found.walks["length_m"][found.least_walk - 1])
+    assert f"on walk {found.least_walk}:" in verdict(found, "en")[0]
+    same = found.hazards[(found.hazards["walk"] == found.least_walk) & ~found.hazards["borne"]]
+    assert len(same) and same["at_m"].tolist() == found.in_the_way["at_m"].tolist()
+
+
+def test_a_longer_walk_that_is_borne_can_be_asked_for(sample: Routing) -> None:
+    longer = replace(sample, borne_m=2.09 * sample.profile_m)
+    assert "With --detour 2.1 it is shown." in verdict(longer, "en")
+    assert not any("--detour" in line for line in verdict(replace(sample, borne_m=11 * sample.profile_m), "en"))
+    (detour,) = (one for one in route_options(str) if one.name == "detour")
+    assert detour.type.max == MOST_DETOUR  # type: ignore[attr-defined]
+
+
 # ------------------------------------------------------------------------------------------------------------ the map
 
 
@@ -319,7 +373,10 @@ def test_the_map_shows_each_walk_and_its_hazards(sample: Routing, shown: Callabl
     for walk, button in enumerate(page.locator("#walks button").all(), start=1):
         button.click()
         assert page.locator("#chosen ol li").count() == (sample.hazards["walk"] == walk).sum()
-        assert page.locator(".pin:not(.end)").count() == (sample.hazards["walk"] == walk).sum()
+        pins = page.locator(".pin:not(.end)").all_inner_texts()
+        runs = [run.split("–") for pin in pins for run in pin.split(", ")]
+        told = [number for run in runs for number in range(int(run[0]), int(run[-1]) + 1)]
+        assert told == list(range(1, (sample.hazards["walk"] == walk).sum() + 1)), "each once, some on one pin"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert wrong == []
 

@@ -17,9 +17,10 @@ from shapely import Point
 from cfc_geo import catalog
 from cfc_geo.model import Network
 from cfc_geo.network.costs import attach, steps_onto, travel_costs
+from cfc_geo.network.excess import excess_by_arc
 from cfc_geo.network.graph import build_network
 from cfc_geo.network.pareto import Ways, best_walks, least_walk
-from cfc_geo.network.sided import borne, sided_graph
+from cfc_geo.network.sided import sided_graph
 from cfc_geo.network.stress import segment_stress
 from cfc_geo.network.trip import Trip, plan_trip
 from cfc_geo.questions.walks import TIE_BITS, walk_nm
@@ -50,7 +51,7 @@ class Asked:
 
     @property
     def bears(self) -> np.ndarray:
-        return borne(self.trip.graph, self.streets, catalog.profiles()[self.profile])
+        return excess_by_arc(self.trip.graph, self.streets, catalog.profiles()[self.profile]) == 0
 
     @property
     def length(self) -> np.ndarray:

@@ -92,8 +92,16 @@ def test_an_unmarked_crossing_is_none_and_a_mapped_one_of_unsaid_type_is_one() -
 def test_a_footbridge_is_a_crossing() -> None:
     row = zone((LONG, FAST), ([(30, -10), (30, -30)], {**PATH, "bridge": "yes"}))
     assert row["crossing_status"] != "met", "the bridge is not joined to the street"
-    row = zone(([(-400, 0), (0, 0)], FAST), ([(0, 0), (400, 0)], FAST), ([(0, 0), (0, -30)], {**PATH, "bridge": "yes"}))
+    road = ([(-400, 0), (0, 0)], FAST), ([(0, 0), (400, 0)], FAST)
+    ramp, deck = ([(0, 0), (0, -20), (20, -20)], PATH), ([(20, -20), (20, 20)], {**PATH, "bridge": "yes"})
+    row = zone(*road, ramp, deck)
     assert (row["crossing_status"], row["signal_status"], row["crossing_type"]) == ("met", "met", "grade_separated")
+
+
+def test_a_bridge_over_a_brook_is_no_crossing_of_the_road() -> None:
+    road = ([(-400, 0), (0, 0)], FAST), ([(0, 0), (400, 0)], FAST)
+    row = zone(*road, ([(0, 0), (0, -30)], {**PATH, "bridge": "yes"}))
+    assert (row["crossing_status"], row["crossing_type"]) == ("not_known", "")
 
 
 @pytest.mark.parametrize(

@@ -31,15 +31,15 @@ NORMS = catalog.norms("gb50180")
 KIND = "playground"
 
 
-def town(*, gap: bool = True, theme: str = "water", width: float = 60.0) -> Study:
+def town(*, gap: bool = True, theme: str = "water", width: float = 60.0, door: float = 1000.0) -> Study:
     """Two banks, 100 m apart, each a street of 1,000 m with a junction every 100 m, and a bridge at the west end only.
-    The playground lies at the east end of the north bank, the home at the east end of the south bank."""
+    The playground lies at the east end of the north bank (at `door`), the home at the east end of the south bank."""
     xs = [100.0 * at for at in range(11)]
     lines = [[(west, y), (east, y)] for y in (0.0, 100.0) for west, east in itertools.pairwise(xs)]
     lines.append([(0.0, 0.0), (0.0, 100.0)])
     streets, nodes = street_table(lines if gap else [*lines, [(1000.0, 0.0), (1000.0, 100.0)]])
     streets = streets.assign(bridge=False, tunnel=False, steps=False, highway="footway")
-    facilities, entrances = facility_tables({"a": [Point(1000, 100)]}, kinds={"a": KIND})
+    facilities, entrances = facility_tables({"a": [Point(door, 100)]}, kinds={"a": KIND})
     place = Place(streets, nodes, origin_table({"o": Point(1000, 0), "w": Point(0, 0)}), facilities, entrances)
     river = gpd.GeoDataFrame(
         {"theme": [theme], "name": ["江"]}, geometry=[box(-50, 50 - width / 2, 1100, 50 + width / 2)], crs=CRS
@@ -115,6 +115,14 @@ def test_no_link_where_nothing_parts_or_nothing_is_saved() -> None:
     assert links_of(built).table.empty, "through houses"
 
 
+def test_an_oblique_link_that_saves_hardly_more_is_not_drawn() -> None:
+    """From the home straight to the door are 141 m, and saves 1,859; right across the river 100 m, and saves 1,800."""
+    link = links_of(town(door=900.0), count=1).table.iloc[0]
+    each = len(catalog.kinds()[KIND].bands)
+    assert link["length_m"] == pytest.approx(100) and link["child_m_saved"] == pytest.approx(1800 * each)
+    assert (link["from_street"], link["to_street"]) == ("", ""), "nameless, not an id"
+
+
 def test_a_splinter_of_the_data_is_no_far_bank_but_a_large_piece_is() -> None:
     study = town()
     bridge = study.streets.index[-1]
@@ -127,6 +135,24 @@ def test_a_splinter_of_the_data_is_no_far_bank_but_a_large_piece_is() -> None:
     splinter = replace(town(gap=False), streets=streets.drop(index=bridge).reset_index(drop=True), nodes=nodes)
     ends = {tuple(end) for line in links_of(splinter, count=9).table.geometry for end in line.coords}
     assert ends and not any(y < 0 for _, y in ends)
+
+
+@pytest.mark.parametrize(
+    ("line", "by_itself", "avoided"),
+    [([(1000, 0), (1000, -50)], True, (1000, 0)), ([(1000, 140), (1000, 60)], False, (1000, 100))],
+)
+def test_a_link_ends_where_its_scenario_can_name_the_junction(
+    line: list[tuple[float, float]], by_itself: bool, avoided: tuple[float, float]
+) -> None:
+    """A path ends by itself at the best place on the south bank, as at a closed gate; one passes that on the north."""
+    study = town()
+    streets, nodes = street_table([*study.streets.geometry, line])
+    streets = streets.assign(bridge=False, tunnel=False, steps=False, highway="footway")
+    if by_itself:
+        streets.loc[streets.index[-1], "from_node"] = new = int(nodes["node_id"].max()) + 1
+        nodes = gpd.pd.concat([nodes, nodes.iloc[-1:].assign(node_id=new, x=line[0][0], y=line[0][1])])
+    links = links_of(replace(study, streets=streets, nodes=nodes.reset_index(drop=True)), count=1).table
+    assert len(links) == 1 and avoided not in links.geometry.iloc[0].coords[:]
 
 
 @pytest.mark.parametrize("theme", ["water", "rail", "road"])

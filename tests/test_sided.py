@@ -14,8 +14,9 @@ from shapely import LineString, Point
 from cfc_geo import catalog
 from cfc_geo.inputs.study import read_study
 from cfc_geo.model import Network
+from cfc_geo.network.excess import excess_by_arc
 from cfc_geo.network.graph import build_network
-from cfc_geo.network.sided import LEFT_SIDE, NO_SIDE, RIGHT_SIDE, SidedGraph, borne, by_arc, side_of, sided_graph, walls
+from cfc_geo.network.sided import LEFT_SIDE, NO_SIDE, RIGHT_SIDE, SidedGraph, by_arc, side_of, sided_graph, walls
 from cfc_geo.network.stress import segment_stress
 from cfc_geo.plan import load_plan
 from tests.random_towns import random_places
@@ -262,7 +263,7 @@ def test_what_profiles_bear() -> None:
     )  # fmt: skip
     streets = sketch.streets.assign(steps=[False, False, True, False])
     g = sided_graph(sketch.network, streets, sketch.nodes, sketch.stress)
-    bears = {name: borne(g, streets, profile) for name, profile in profiles.items()}
+    bears = {name: excess_by_arc(g, streets, profile) == 0 for name, profile in profiles.items()}
     crosses = g.crossing >= 0
     assert g.crossings.set_index("street_id")["stress"].to_dict() == {"s0": 1, "s1": 1, "s3": 4}
     level = {name: int(bears[name][crosses].sum()) for name in profiles}
@@ -270,7 +271,7 @@ def test_what_profiles_bear() -> None:
     assert not bears["stroller"][g.street == 2].any() and bears["alone_6_8"][g.street == 2].all()
     assert not any(of[g.street == 3].any() for of in bears.values()), "nobody walks on a carriageway at 60 km/h"
     dark = streets.assign(tunnel=[True, False, False, False])
-    assert not borne(g, dark, profiles["alone_6_8"])[g.street == 0].any()
+    assert (excess_by_arc(g, dark, profiles["alone_6_8"])[g.street == 0] > 0).all()
 
 
 GRID = [((x, y), (x + 1, y)) for x in range(3) for y in range(4)] + [

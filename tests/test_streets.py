@@ -10,6 +10,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from openpyxl import load_workbook
 
 from cfc_geo import catalog
 from cfc_geo.blocks import StreetsForChildren
@@ -17,14 +18,24 @@ from cfc_geo.cli import main
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import ChildStreets, Study
 from cfc_geo.network.costs import nearest_costs
+from cfc_geo.network.flows import excess_of, walk_flows, ways_of
+from cfc_geo.network.sided import sided_graph
+from cfc_geo.network.stress import segment_stress
+from cfc_geo.outputs.streets_report import headline, summary
 from cfc_geo.plan import Plan, load_plan
+from cfc_geo.questions.alone import measure_alone
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
+from cfc_geo.questions.exposure import Places, Walked, rank_places
 from cfc_geo.run import join_network
 from cfc_geo.streets import Ground, measure_streets
 from cfc_geo.tables import ALL_UNITS
+from tests.edited import study_of
+from tests.random_towns import Place
+from tests.test_flows import PATH, Town, drawn
 from tests.toyplan import PLAN, write_toy
 
 ROOT = Path(__file__).parents[1]
+BARE = {"highway": "tertiary", "maxspeed": "40", "lanes": "2"}
 ASKED = StreetsForChildren(kinds=["primary_school", "park"], measure=12)
 
 
@@ -85,7 +96,7 @@ def test_ranked_by_exposure_and_each_with_its_numbers(found: ChildStreets) -> No
 
 def test_every_child_walks_or_is_said_not_to(found: ChildStreets) -> None:
     trips = found.trips
-    np.testing.assert_allclose(trips["walking"] + trips["beyond"], trips["wanting"])
+    np.testing.assert_allclose(trips["walking"] + trips["beyond"] + trips["no_way"], trips["wanting"])
     assert (trips["low_stress"] <= trips["walking"]).all() and (trips["low_stress"] > 0).all()
     assert (trips["mean_easiest_m"] >= trips["mean_shortest_m"]).all()
 
@@ -110,6 +121,55 @@ def test_alone_with_an_adult_and_anyhow(sample: tuple[Plan, Study], found: Child
     np.testing.assert_allclose(both["within"], both["covered"])
 
 
+def test_who_gets_there_alone_is_proven_whether_or_not_all_is_listed(sample: tuple[Plan, Study]) -> None:
+    plan, study = sample
+    told = []
+    for surveyed in (study.surveyed, frozenset[str]()):
+        ground = ground_of(plan, replace(study, surveyed=surveyed))
+        stress = segment_stress(study.streets)
+        graph = sided_graph(ground.network, study.streets, study.nodes, stress)
+        ways = ways_of(study, ground.network, graph, stress, snap_limit_m=ground.snap_limit_m)
+        told.append(measure_alone(ways, ground.study, ground.coverage))
+    listed, partly = told
+    proven = ["children", "within", "with_adult", "alone", *(name for name in listed if name.startswith("between_"))]
+    pd.testing.assert_frame_equal(listed[proven], partly[proven])
+    np.testing.assert_allclose(partly["unknown"], partly["children"] - partly["within"])
+
+
+def places_of(made: Town, name: str) -> Places:
+    """The places that the children of a drawn town walk over, as one profile."""
+    profile = catalog.profiles()[name]
+    excess = excess_of(made.ways, profile)
+    flows = walk_flows(made.ways, excess, made.trips, detour=1.25)
+    study = replace(made.study, units=study_of(Place(*[made.study.origins] * 5)).units)
+    return rank_places([Walked("playground", profile, made.trips, excess, flows)], made.ways, study, detour=1.25)
+
+
+@pytest.mark.parametrize(("highway", "gaining"), [("tertiary", 1.0), ("trunk", 0.0)])
+def test_what_no_remedy_is_enough_for_is_mended_by_nothing(highway: str, gaining: float) -> None:
+    """The way to school is along a street with a remedy, then along another, then along a path that is fine."""
+    tags = {"highway": highway, "maxspeed": "80", "lanes": "2"}
+    ways = (
+        ([(0.0, 0.0), (100.0, 0.0)], BARE),
+        ([(100.0, 0.0), (200.0, 0.0)], tags),
+        ([(200.0, 0.0), (300.0, 0.0)], PATH),
+    )
+    places = places_of(drawn(*ways, homes={"h": (0.0, 8.0)}, doors={"s": (300.0, 8.0)}), "alone_9_11")
+    hard = np.flatnonzero(places.ranked["exposure"] > 0)
+    assert len(hard) >= 2
+    for rows in (hard, np.arange(len(places.ranked))):
+        assert places.children_gaining(rows).sum() == gaining
+
+
+def test_a_long_street_is_crossed_where_its_children_live() -> None:
+    """Home and school face each other at one end of a street whose middle is far from both."""
+    road = ([(0.0, 0.0), (2000.0, 0.0)], {**BARE, "sidewalk": "both", "sidewalk_width": "2", "highway": "secondary"})
+    places = places_of(drawn(road, homes={"h": (50.0, -8.0)}, doors={"s": (60.0, 8.0)}), "alone_6_8")
+    (crossing,) = np.flatnonzero(places.ranked["element"] == "crossing")
+    assert places.ranked["remedies"].iloc[crossing] == "signal"
+    assert places.children_gaining(np.array([crossing])).sum() == 1.0
+
+
 # ---------------------------------------------------------------------------------------------------- the command line
 
 
@@ -130,9 +190,14 @@ def test_the_verb_and_run_write_the_same_tables(tmp_path: Path, capsys: pytest.C
     busy.write_text(busy.read_text(encoding="utf-8").replace('v="residential"', 'v="secondary"'), encoding="utf-8")
     assert main(["streets", str(plan), "--out", str(out), "--lang", "en"]) == 0
     said = capsys.readouterr().out
-    assert "low-stress" in said or "nowhere too hard" in said
-    assert main(["run", str(plan), "--out", str(out)]) == 0
+    assert "nowhere too hard" in said
+    assert main(["run", str(plan), "--out", str(out), "--lang", "en"]) == 0
+    lines = said.splitlines()[1:-1]
+    assert len(lines) > 4 and set(lines) <= set(capsys.readouterr().out.splitlines()), "a run says so too"
     verb, run = out / "toy.streets", out / "toy"
+    book = load_workbook(run / "workbook.xlsx", read_only=True)
+    assert {"Trips", "Hardest places", "Corridors", "Corridor parts", "Alone", "School gates"} <= set(book.sheetnames)
+    assert book["Trips"].max_row == 3, "a heading, and a row a kind"
     for name in ("streets.csv", "crossings.csv", "schools.csv", "trips.csv", "alone.csv"):
         assert (verb / name).read_bytes() == (run / name).read_bytes(), name
     assert (verb / "map.html").read_bytes() == (run / "streets.html").read_bytes()
@@ -178,12 +243,62 @@ def test_what_nobody_can_ask_is_said_in_words(tmp_path: Path, capsys: pytest.Cap
     assert "superman" in capsys.readouterr().err
 
 
-def test_without_any_school_nobody_walks_and_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plan, out = write_toy(tmp_path), tmp_path / "out"
-    assert main(["streets", str(plan), "--kind", "library", "--out", str(out), "--lang", "en"]) == 0
-    assert "nobody walks" in capsys.readouterr().err
-    assert rows_of(out / "toy.streets/trips.csv") == []
-    assert {row["children"] for row in rows_of(out / "toy.streets/streets.csv")} == {"0"}
+def test_without_any_such_facility_it_is_an_error_and_an_old_answer_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, out = write_toy(tmp_path, TOLD), tmp_path / "out"
+    assert main(["streets", str(plan), "--out", str(out)]) == 0
+    kept = (out / "toy.streets/summary.md").read_bytes()
+    capsys.readouterr()
+    assert main(["streets", str(plan), "--kind", "library", "--out", str(out), "--lang", "zh"]) == 1
+    assert "数据中没有任何社区阅读站" in capsys.readouterr().err
+    assert (out / "toy.streets/summary.md").read_bytes() == kept
+    run = write_toy(tmp_path / "run", PLAN + '[streets_for_children]\nkinds = ["library"]\n')
+    assert main(["run", str(run), "--out", str(out), "--lang", "zh"]) == 0
+    summary = (out / "toy/streets.md").read_text(encoding="utf-8")
+    assert catalog.word("streets.nobody", "zh") in summary and catalog.word("streets.nothing", "zh") not in summary
+
+
+def test_every_street_has_its_unit_and_only_what_is_hard_has_a_rank(tmp_path: Path) -> None:
+    """The sample's streets lie in its units, walked or not; the ranked come first."""
+    plan, out = write_toy(tmp_path, TOLD), tmp_path / "out"
+    assert main(["streets", str(plan), "--kind", "primary_school", "--out", str(out)]) == 0
+    rows = rows_of(out / "toy.streets/streets.csv")
+    assert {row["length_m"]: row["unit_id"] for row in rows} == {"400.0": "01", "800.0": "02", "300.0": "01"}
+    ranks = [row["rank"] for row in rows]
+    hard = [rank for rank in ranks if rank]
+    assert hard == sorted(hard, key=int) == ranks[: len(hard)] and set(ranks[len(hard) :]) <= {""}
+
+
+def test_kinds_may_be_named_as_planners_call_them(tmp_path: Path) -> None:
+    plan, out = write_toy(tmp_path, PLAN + '[streets_for_children]\nkinds = ["小学", "Park"]\n'), tmp_path / "out"
+    asked = load_plan(plan).streets_for_children
+    assert asked is not None and asked.kinds == ["primary_school", "park"]
+    assert main(["streets", str(plan), "--kind", "小学", "--measure", "0", "--out", str(out)]) == 0
+    assert [row["kind"] for row in rows_of(out / "toy.streets/trips.csv")] == ["primary_school"]
+
+
+def test_of_several_kinds_walks_are_counted_and_of_one_children(tmp_path: Path) -> None:
+    plan = write_toy(tmp_path, TOLD)
+    osm = plan.parent / "data/streets.osm"
+    osm.write_text(osm.read_text(encoding="utf-8").replace('v="residential"', 'v="secondary"'), encoding="utf-8")
+    loaded = load_plan(plan)
+    for kinds, unit in ((["primary_school"], "children"), (["primary_school", "park"], "walks")):
+        found = measure_streets(ASKED.model_copy(update={"kinds": kinds}), ground_of(loaded, read_study(loaded)))
+        lines = headline(found, "en")[len(kinds) : -1]
+        assert lines and all(f" {unit}" in line for line in lines)
+
+
+def test_shares_with_unknown_children_are_the_least_that_is_proven(
+    sample: tuple[Plan, Study], found: ChildStreets
+) -> None:
+    everybody = found.alone[found.alone["unit_id"] == ALL_UNITS].iloc[:1]
+    page = {}
+    for unknown in (0.0, 376.0):
+        told = replace(found, alone=everybody.assign(unknown=unknown, children=380.0, alone_share=0.011))
+        page[unknown] = "\n".join(summary(*sample, told, [], "zh"))
+    assert "至少 1.1% 可达" in page[376.0] and "380 名中有 376 名无法判断" in page[376.0]
+    assert "1.1% 可达" in page[0.0] and "至少" not in page[0.0].split("独自可达")[1]
 
 
 def test_names_from_data_stay_text(tmp_path: Path) -> None:

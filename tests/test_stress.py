@@ -146,6 +146,11 @@ def test_a_remedy_does_what_it_says(tags: dict[str, str]) -> None:
         assert segment_stress(streets({**tags, **change}))["stress"][0] <= 2 < now["stress"]
 
 
+def test_a_way_without_cars_has_no_volume_of_them() -> None:
+    table = segment_stress(streets(PATH, street("highway=steps"), street("highway=primary")))
+    assert table["volume"].tolist() == ["", "", "high"]
+
+
 def test_without_any_tag_everything_is_assumed() -> None:
     table = segment_stress(streets({}, {}))
     summary = evidence_summary(table, np.array([10.0, 30.0]))

@@ -58,7 +58,7 @@ def test_with_room_the_nearer_come_first_and_who_finds_none_is_counted() -> None
     pairs = pairs_of([(0, 0, 20.0), (1, 0, 10.0), (0, 1, 500.0)])
     found = trips_to("primary_school", study, pairs, assign="room", weights=np.ones(3))
     assert by_pair(found) == {(1, 0): 6.0, (0, 1): 4.0}
-    assert (found.no_room, found.beyond, found.capacity_assumed) == (2.0, 2.0, 1)
+    assert (found.no_room, found.too_far, found.beyond, found.capacity_assumed) == (2.0, 0.0, 2.0, 1)
 
 
 def test_pull_is_places_times_nearness_and_unknown_places_are_the_mean() -> None:
@@ -108,3 +108,18 @@ def test_nobody_is_lost_and_no_two_would_rather_swap(walks, children, capacity, 
         wants = sum(count for (o, f), count in went.items() if o == origin and walks[o, f] <= metres)
         holds = sum(count for (o, f), count in went.items() if f == facility and walks[o, f] <= metres)
         assert wants == pytest.approx(children[origin]) or holds == pytest.approx(full[facility])
+
+
+def test_why_children_do_not_walk_is_told_apart() -> None:
+    """Of five homes one walks, and the others: on no street (though in no district either), in no district, too far."""
+    study = place([1.0, 2.0, 4.0, 8.0, 16.0], [np.nan])
+    districts = pd.DataFrame({"origin": [0, 3, 4], "facility": 0})
+    on_street = np.array([True, False, True, True, False])
+    found = trips_to(
+        "primary_school", study, pairs_of([(0, 0, 1.0)]), assign="nearest", weights=np.ones(1), districts=districts,
+        on_street=on_street,
+    )  # fmt: skip
+    assert (found.off_street, found.no_district, found.no_room, found.too_far) == (18.0, 4.0, 0.0, 8.0)
+    assert found.beyond == 30.0
+    nearest = trips_to("primary_school", study, pairs_of([(0, 0, 1.0)]), assign="nearest", weights=np.ones(1))
+    assert (nearest.off_street, nearest.no_district, nearest.too_far) == (0.0, 0.0, 30.0)

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -412,6 +413,19 @@ def room_words(room: str, lang: str) -> dict[str, str]:
 def kind_name(kind: str, lang: str) -> str:
     """The name of a kind as users read it."""
     return str(getattr(kinds()[kind], lang)) if kind in kinds() else kind
+
+
+def kind_called(name: str) -> str | None:
+    """The kind of that id or name, in either language; None if there is none."""
+    said = name.strip().casefold()
+    return next((kind for kind, of in kinds().items() if said in (kind, of.zh.casefold(), of.en.casefold())), None)
+
+
+def kinds_like(name: str, count: int = 5, *, least: float = 0.5) -> list[str]:
+    """At most `count` kinds an id or a name of which is like `name` (0 to 1, at least `least`), the likest first."""
+    known = {said.casefold(): kind for kind, of in kinds().items() for said in (of.en, of.zh, kind)}
+    near = get_close_matches(name.strip().casefold(), list(known), count, least)
+    return list(dict.fromkeys(known[said] for said in near))
 
 
 def band_name(band: str, lang: str) -> str:

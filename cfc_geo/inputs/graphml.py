@@ -19,7 +19,7 @@ import shapely
 from cfc_geo.errors import Findings, Rows
 from cfc_geo.inputs import xml_guard
 from cfc_geo.inputs.street_tags import STREET_TAGS
-from cfc_geo.inputs.walkable import Tags, crossing_of_node, crossing_of_way, is_true, walking_directions
+from cfc_geo.inputs.walkable import Tags, crossing_of_node, crossing_of_way, is_true, is_tunnel, walking_directions
 from cfc_geo.tables import STREET_COLUMNS
 
 CRS = "EPSG:4326"
@@ -272,7 +272,7 @@ def _segments(edges: pd.DataFrame, numbers: Mapping[str, int]) -> gpd.GeoDataFra
         "crossing": _text(crossing_of_way(of) for of in tags),
         **{name: _text(read(of) for of in tags) for name, read in STREET_TAGS.items()},
         "bridge": np.array([is_true(of.get("bridge")) for of in tags], dtype=bool),
-        "tunnel": np.array([is_true(of.get("tunnel")) for of in tags], dtype=bool),
+        "tunnel": np.array([is_tunnel(of) for of in tags], dtype=bool),
         "steps": np.array([of.get("highway") == "steps" for of in tags], dtype=bool),
     }
     ordered = {name: columns[name] for name in STREET_COLUMNS}

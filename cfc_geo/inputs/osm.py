@@ -28,6 +28,7 @@ from cfc_geo.inputs.walkable import (
     is_closed_barrier,
     is_private,
     is_true,
+    is_tunnel,
     is_walkable,
     walking_directions,
 )
@@ -50,6 +51,8 @@ RAILS = frozenset({"rail", "light_rail", "subway"})
 FAST_ROADS = frozenset({"motorway", "motorway_link", "trunk", "trunk_link"})
 AREA_RELATIONS = frozenset({"multipolygon", "boundary"})
 SIDES = frozenset({"sidewalk:both", "sidewalk:left", "sidewalk:right"})
+PRESENT = ("yes", "separate")
+"""What says that a side has a footway, beside the road or mapped as a way of its own."""
 GATES = frozenset({"gate", "entrance", "swing_gate", "sliding_gate", "lift_gate", "kissing_gate"})
 NOT_AN_ENTRANCE = frozenset({"no", "exit", "emergency", "garage", "service"})
 
@@ -303,7 +306,7 @@ def _segments(
     }
     yes_or_no = {
         "bridge": ["bridge" in tags and is_true(tags["bridge"]) for tags in ways.tags],
-        "tunnel": ["tunnel" in tags and is_true(tags["tunnel"]) for tags in ways.tags],
+        "tunnel": [is_tunnel(tags) for tags in ways.tags],
         "steps": [tags["highway"] == "steps" for tags in ways.tags],
     }
     names = zip(ways.ids[way].tolist(), runs.place[first].tolist(), strict=True)
@@ -332,16 +335,21 @@ def _lines(xy: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 
 def _sidewalk(tags: Tags) -> str:
-    """`sidewalk`, or what sidewalk:both, sidewalk:left and sidewalk:right say together ("" untagged)."""
+    """`sidewalk`, or what it, sidewalk:both, sidewalk:left and sidewalk:right say together ("" untagged). A side's own
+    tag goes first; "separate" is of both sides."""
+    whole = tags.get("sidewalk:both") or tags.get("sidewalk", "")
     if SIDES.isdisjoint(tags):
-        return tags.get("sidewalk", "")
-    if tags.get("sidewalk:both"):
-        return "both" if tags["sidewalk:both"] == "yes" else tags["sidewalk:both"]
-    sides = {side: tags.get(f"sidewalk:{side}", "") for side in ("left", "right")}
-    present = [side for side, value in sides.items() if value == "yes"]
-    if present:
-        return "both" if len(present) == 2 else present[0]
-    return tags.get("sidewalk") or next((value for value in sides.values() if value), "")
+        return whole
+    by_side = {"both": ("yes", "yes"), "left": ("yes", "no"), "right": ("no", "yes")}.get(whole, (whole, whole))
+    left, right = (tags.get(f"sidewalk:{side}") or of for side, of in zip(("left", "right"), by_side, strict=True))
+    match left in PRESENT, right in PRESENT:
+        case True, True:
+            return "separate" if left == right == "separate" else "both"
+        case True, False:
+            return "left"
+        case False, True:
+            return "right"
+    return left or right
 
 
 # ------------------------------------------------------------------------------------------------------- facilities

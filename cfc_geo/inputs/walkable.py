@@ -134,5 +134,10 @@ def is_true(value: object) -> bool:
     return text not in ("", "no", "false", "f", "0", "0.0", "none", "nan", "<na>", "否")
 
 
+def is_tunnel(tags: Tags) -> bool:
+    """Whether a way leads underground; a passage through a building does not."""
+    return is_true(tags.get("tunnel")) and tags["tunnel"] != "building_passage"
+
+
 def _has_sidewalk(tags: Tags) -> bool:
     return tags.get("sidewalk", "no") not in ("no", "none", "separate")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TOLERANCE_M: Final = 1e-6
 """A walk longer than its limit by no more than this is within the limit: coordinates carry no more digits."""
 
+TOLERANCE_NM: Final = 1_000
+
 SEARCHES_AT_ONCE: Final = 16
 """Searches a worker takes at a time when there are many; small enough to share them out evenly."""
 
@@ -156,6 +158,13 @@ def travel_costs(
         }
     )
     return TravelCosts(pairs, _attached_origins(attached), _detached(attached, ids.to_numpy()), horizon)
+
+
+def longest_nm(shortest_nm: np.ndarray, detour: float) -> np.ndarray:
+    """How long a walk may be, in whole nanometres, that is no longer than `detour` times the shortest (negative: no
+    walk, and stays so)."""
+    most = np.floor(np.asarray(shortest_nm) * detour).astype(np.int64) + TOLERANCE_NM
+    return np.where(np.asarray(shortest_nm) < 0, -1, most)
 
 
 def at_nodes(network: Network, attached: Attachment) -> Attachment:
@@ -318,7 +327,8 @@ def _ends(network: Network, snaps: Snaps, *, leaving: bool) -> tuple[np.ndarray,
 def _direct(network: Network, to_entrances: Steps, from_origins: Steps) -> Links:
     """Entrance → origins that reach it straight along the segment they share, obeying its direction."""
     entrances, origins = to_entrances.taken, from_origins.taken
-    entrance, origin = on_one_segment(entrances, origins, len(network.segment_m))
+    to, of = (np.where(snaps.node < 0, snaps.segment, -1) for snaps in (entrances, origins))
+    entrance, origin = on_one_segment(to, of, len(network.segment_m))
     segment = entrances.segment[entrance]
     ahead_nm = nanometres(entrances.at_m[entrance]) - nanometres(origins.at_m[origin])
     access_nm = nanometres(entrances.snap_m[entrance]) + nanometres(origins.snap_m[origin])
@@ -329,17 +339,15 @@ def _direct(network: Network, to_entrances: Steps, from_origins: Steps) -> Links
     return links(entrance, origin, nm[allowed], len(to_entrances.stated.segment))
 
 
-def on_one_segment(left: Snaps, right: Snaps, segments: int) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of positions in `left` and `right` that are on the same segment and at neither of its ends."""
-    on_left = np.where(left.node < 0, left.segment, -1)
+def on_one_segment(left: np.ndarray, right: np.ndarray, segments: int) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of positions in `left` and `right` (the segment of each, -1 none) that are on the same segment."""
     wanted = np.zeros(segments + 1, dtype=bool)  # the last: of those on no segment
-    wanted[on_left] = True
+    wanted[left] = True
     wanted[-1] = False
-    near = np.flatnonzero(wanted[right.segment])
-    near = near[right.node[near] < 0]
-    by_segment = near[np.argsort(right.segment[near], kind="stable")]
-    first, last = (np.searchsorted(right.segment[by_segment], on_left, side) for side in ("left", "right"))
-    count = np.where(on_left >= 0, last - first, 0)
-    pair_of = np.repeat(np.arange(len(on_left)), count)
+    near = np.flatnonzero(wanted[right])
+    by_segment = near[np.argsort(right[near], kind="stable")]
+    first, last = (np.searchsorted(right[by_segment], left, side) for side in ("left", "right"))
+    count = np.where(left >= 0, last - first, 0)
+    pair_of = np.repeat(np.arange(len(left)), count)
     turn = np.arange(len(pair_of)) - np.repeat(np.cumsum(count) - count, count)
     return pair_of, by_segment[first[pair_of] + turn]

@@ -77,55 +77,44 @@ def scratch_of(nodes: int) -> Scratch:
 
 
 @njit(cache=True, nogil=True)
-def gather(first, last, ceilings, arcs, gates, doors, straight, trips, easiest, shortest, best_nm, scratch):  # type: ignore[no-untyped-def]
+def gather(first, last, ceilings, arcs, gates, doors, straight, trips, into, scratch):  # type: ignore[no-untyped-def]
     """Facilities first … last - 1. `ceilings` rise; the last bears all that can be walked.
 
-    Fills `easiest` with every trip at the lowest ceiling that brings it within its longest walk, `shortest` at the last
-    ceiling, and `best_nm` (trips × (easiest, shortest), -1 no walk). Returns the ceiling of each trip, 127 for none.
+    Fills `into` with every trip at the lowest ceiling that brings it within its longest walk. Returns by trip (also of
+    other facilities) how long its walk is, nanometres, and its ceiling, both -1 where there is none.
     """
-    borne = np.full(trips.start[last] - trips.start[first], 127, dtype=np.int8)
-    offset = trips.start[first]
+    nm = np.full(len(trips.origin), -1, dtype=np.int64)
+    borne = np.full(len(trips.origin), -1, dtype=np.int8)
     for f in range(first, last):
         one, end = trips.start[f], trips.start[f + 1]
-        if one == end:
-            continue
-        limit = _limit(trips, one, end)
-        pending = end - one
-        for c in range(len(ceilings)):
-            ceiling, is_last = ceilings[c], c == len(ceilings) - 1
-            if pending == 0 and not is_last:
-                continue
+        for ceiling in ceilings:
+            limit = _limit(trips, one, end, borne)
+            if limit < 0:
+                break
             count = _search(f, ceiling, limit, arcs, gates, scratch)
-            for turn in range(2 if is_last else 1):
-                into = shortest if turn == 1 else easiest
-                some = False
-                for t in range(one, end):
-                    if turn == 0 and borne[t - offset] != 127:
-                        continue
-                    key, ways = _best(t, ceiling, doors, straight, trips, scratch)
-                    if (key >> PENALTY_BITS) > trips.most_nm[t]:
-                        continue
-                    if turn == 0:
-                        borne[t - offset] = ceiling
-                        pending -= 1
-                    best_nm[t, turn] = key >> PENALTY_BITS
-                    _leave(t, key, ways, ceiling, doors, straight, trips, into, scratch)
-                    some = True
-                if some:
-                    _pass_on(f, ceiling, count, arcs, gates, into, scratch)
+            some = False
+            for t in range(one, end):
+                if borne[t] >= 0:
+                    continue
+                key, ways = _best(t, ceiling, doors, straight, trips, scratch)
+                if (key >> PENALTY_BITS) > trips.most_nm[t]:
+                    continue
+                nm[t], borne[t], some = key >> PENALTY_BITS, ceiling, True
+                _leave(t, key, ways, ceiling, doors, straight, trips, into, scratch)
+            if some:
+                _pass_on(f, ceiling, count, arcs, gates, into, scratch)
             _wipe(count, scratch)
-    return borne
+    return nm, borne
 
 
 @njit(cache=True, nogil=True)
 def bearable(ceiling, arcs, gates, doors, straight, trips, scratch):  # type: ignore[no-untyped-def]
     """Which trips have a walk below the ceiling within their longest walk."""
     found = np.zeros(len(trips.origin), dtype=np.bool_)
+    nobody = np.full(len(trips.origin), -1, dtype=np.int8)
     for f in range(len(trips.start) - 1):
         one, end = trips.start[f], trips.start[f + 1]
-        if one == end:
-            continue
-        count = _search(f, ceiling, _limit(trips, one, end), arcs, gates, scratch)
+        count = _search(f, ceiling, _limit(trips, one, end, nobody), arcs, gates, scratch)
         for t in range(one, end):
             key, _ = _best(t, ceiling, doors, straight, trips, scratch)
             found[t] = (key >> PENALTY_BITS) <= trips.most_nm[t]
@@ -156,10 +145,12 @@ def nearest(limit_nm, ceiling, arcs, gates, doors, straight, scratch):  # type: 
 
 
 @njit
-def _limit(trips, one, end):  # type: ignore[no-untyped-def]
-    most = trips.most_nm[one]
+def _limit(trips, one, end, borne):  # type: ignore[no-untyped-def]
+    """The longest key that counts for trips that have no walk yet; -1 where all have one, or may have none."""
+    most = np.int64(-1)
     for t in range(one, end):
-        most = max(most, trips.most_nm[t])
+        if borne[t] < 0:
+            most = max(most, trips.most_nm[t])
     return ((most + 1) << PENALTY_BITS) - 1
 
 

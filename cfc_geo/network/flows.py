@@ -1,8 +1,9 @@
 """Trips → how many children walk on every street and every crossing, and how much harder these are than the children
 can bear.
 
-Two walks of every trip are taken: the shortest of all, and the easiest: the shortest among those whose worst place is
-the least too hard, within a stated detour. Walks of one length and one sum of crossing stress share the children.
+Two walks of every trip are taken: the shortest that the profile can walk, and the easiest: the shortest among those
+whose worst place is the least too hard, within a stated detour from the shortest. Walks of one length and one sum of
+crossing stress share the children.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,9 @@ import pandas as pd
 from cfc_geo.catalog import Profile
 from cfc_geo.inputs.units import home_points
 from cfc_geo.model import Network, Study
-from cfc_geo.network.costs import TOLERANCE_M, steps_onto
-from cfc_geo.network.doorsteps import Doorsteps, StraightWalks, doorsteps, straight_walks
+from cfc_geo.network.costs import TOLERANCE_M, longest_nm, steps_onto
+from cfc_geo.network.doorsteps import Doorsteps, StraightWalks, doorsteps, entries, straight_walks
+from cfc_geo.network.excess import IMPASSABLE, crossing_excess, street_excess
 from cfc_geo.network.graph import nanometres
 from cfc_geo.network.sided import RIGHT_SIDE, SidedGraph
 from cfc_geo.network.stress import WORST, crossing_stress
@@ -25,8 +27,6 @@ from cfc_geo.network.traits import traits_of
 if TYPE_CHECKING:
     from cfc_geo.network import flow_kernel
 
-IMPASSABLE: Final = 100
-"""The excess of what a profile cannot walk at all: steps, for a stroller."""
 CEILINGS: Final = np.arange(WORST, dtype=np.int8)
 NONE_LESS: Final = 127
 LONGEST_M: Final = 60_000.0
@@ -64,8 +64,8 @@ class Excess:
 
 @dataclass(frozen=True, eq=False)
 class Trips:
-    """One row a trip: positions of the origin and of the facility, children (may be fractions), and the spine's metres.
-    Sorted by facility."""
+    """One row a trip: positions of the origin and of the facility, children (may be fractions), and the metres of the
+    shortest walk (of anybody; of trips that are known to have a walk, of the profile). Sorted by facility."""
 
     origin: np.ndarray
     facility: np.ndarray
@@ -76,7 +76,8 @@ class Trips:
 @dataclass(frozen=True, eq=False)
 class Flows:
     """Children on the easiest and on the shortest walks: `street` (street × (no side, left, right)), `crossing`,
-    `midblock`; by trip `borne`, the excess of the easiest walk (`NONE_LESS`: there is no walk), and metres (NaN)."""
+    `midblock` (once each time a street is crossed); by trip `borne`, the excess of the easiest walk (`NONE_LESS`: there
+    is no walk), and metres (NaN)."""
 
     street: np.ndarray
     crossing: np.ndarray
@@ -94,16 +95,18 @@ def ways_of(study: Study, network: Network, graph: SidedGraph, stress: pd.DataFr
     where the spine's is (`steps_onto`)."""
     homes = np.asarray(home_points(study.origins), dtype=object)
     entrances = np.asarray(study.entrances.geometry, dtype=object)
-    from_homes = steps_onto(network, homes, snap_limit_m)
-    to_entrances = steps_onto(network, entrances, snap_limit_m)
+    from_homes, to_entrances = (
+        entries(graph, network, study.streets, steps_onto(network, points, snap_limit_m), points)
+        for points in (homes, entrances)
+    )
     traits = traits_of(study.streets)
     none, bare = np.full(len(traits.cars), "none", dtype=object), np.zeros(len(traits.cars), dtype=bool)
     facility = pd.Index(study.facilities["facility_id"])
     return Ways(
         graph=graph,
-        doors=doorsteps(graph, network, study.streets, from_homes, homes, leaving=True),
-        gates=doorsteps(graph, network, study.streets, to_entrances, entrances, leaving=False),
-        straight=straight_walks(graph, network, study.streets, (from_homes, homes), (to_entrances, entrances)),
+        doors=doorsteps(graph, network, from_homes, leaving=True),
+        gates=doorsteps(graph, network, to_entrances, leaving=False),
+        straight=straight_walks(network, from_homes, to_entrances),
         stress=stress,
         midblock_stress=crossing_stress(none, bare, traits.speed_kmh, traits.lanes, traits.volume),
         classes=traits.highway,
@@ -119,73 +122,57 @@ def excess_of(ways: Ways, profile: Profile) -> Excess:
     table = ways.graph.crossings
     kind, highway = table["crossing_type"].to_numpy(dtype=object), table["highway"].to_numpy(dtype=object)
     none = np.full(len(ways.midblock_stress), "none", dtype=object)
+    levels = ways.stress[["stress", "stress_left", "stress_right"]].to_numpy()
     return Excess(
-        street_excess(ways, ways.stress[["stress", "stress_left", "stress_right"]].to_numpy(), profile),
+        street_excess(levels, ways.steps, ways.tunnel, profile),
         crossing_excess(table["stress"].to_numpy(), kind, highway, profile),
         crossing_excess(ways.midblock_stress, none, ways.classes, profile),
     )
 
 
-def street_excess(ways: Ways, stress: np.ndarray, profile: Profile) -> np.ndarray:
-    """Levels of every street (street × any) above what `profile` bears; at least 1 in a tunnel that it refuses, and
-    `IMPASSABLE` on steps that it cannot walk."""
-    excess: np.ndarray = np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_segment_stress.value, 0).astype(
-        np.int8
-    )
-    if profile.refuses_tunnels.value:
-        excess[ways.tunnel] = np.maximum(excess[ways.tunnel], 1)
-    if not (profile.steps_up.value and profile.steps_down.value):
-        excess[ways.steps] = IMPASSABLE
-    return excess
-
-
-def crossing_excess(stress: np.ndarray, kind: np.ndarray, highway: np.ndarray, profile: Profile) -> np.ndarray:
-    """Levels above what `profile` bears of crossings; at least 1 without signals over a class of road it refuses."""
-    excess: np.ndarray = np.maximum(np.asarray(stress, dtype=np.int64) - profile.most_crossing_stress.value, 0).astype(
-        np.int8
-    )
-    classes = [name + link for name in profile.refuses_unsignalised.value for link in ("", "_link")]
-    refused = np.isin(highway, classes) & ~np.isin(kind, ("signal", "bridge", "subway"))
-    found: np.ndarray = np.where(refused, np.maximum(excess, 1), excess).astype(np.int8)
-    return found
-
-
-def walk_flows(ways: Ways, excess: Excess, trips: Trips, *, detour: float) -> Flows:
-    """Flows of `trips`. A walk may be `detour` times as long as the spine's (inclusive); `CEILINGS` of excess are tried
-    from the lowest. Cost: one bounded search a facility and ceiling still wanted. Raises `ValueError` for trips farther
-    than `LONGEST_M`."""
+def walk_flows(ways: Ways, excess: Excess, trips: Trips, *, detour: float, farthest_m: float = np.inf) -> Flows:
+    """Flows of `trips`. There is no walk if the shortest that can be walked is farther than `farthest_m` (inclusive, at
+    most `LONGEST_M`); an easier one may be `detour` times as long as that (`longest_nm`). Cost: a bounded search a
+    facility, and one for each of `CEILINGS` still wanted, from the lowest. Raises `ValueError` for trips farther than
+    `LONGEST_M`."""
     from cfc_geo.network import flow_kernel as kernel
 
-    search = _Search(ways, excess, trips, detour)
+    if len(trips.metres) and trips.metres.max() * detour > LONGEST_M:
+        raise ValueError(f"a walk of {trips.metres.max() * detour:,.0f} m is too long")
+    blocked = (excess.street == IMPASSABLE).any()  # else the shortest walk is that of anybody
+    farthest = np.full(len(trips.metres), min(farthest_m, LONGEST_M / detour)) if blocked else trips.metres
+    search = _Search(ways, excess, trips, nanometres(farthest + TOLERANCE_M))
     bounds = np.linspace(0, len(search.facilities), PARTS + 1).astype(int)
 
-    def run(part: int) -> tuple[np.ndarray, "kernel.Gathered", "kernel.Gathered", np.ndarray]:
-        easiest, shortest = search.empty(), search.empty()
-        best_nm = np.full((len(trips.origin), 2), -1, dtype=np.int64)
-        borne = kernel.gather(
-            bounds[part], bounds[part + 1], CEILINGS, search.arcs, search.gates, search.doors, search.straight,
-            search.trips, easiest, shortest, best_nm, kernel.scratch_of(len(ways.graph.junction)),
-        )  # fmt: skip
-        return borne, easiest, shortest, best_nm
+    def run(part: int) -> tuple["kernel.Gathered", "kernel.Gathered", np.ndarray, np.ndarray, np.ndarray]:
+        gathered, nm = [search.empty(), search.empty()], list[np.ndarray]()
+        most = search.trips
+        for into, ceilings in zip(gathered, (CEILINGS[-1:], CEILINGS), strict=True):
+            found, borne = kernel.gather(
+                bounds[part], bounds[part + 1], ceilings, search.arcs, search.gates, search.doors, search.straight,
+                most, into, kernel.scratch_of(len(ways.graph.junction)),
+            )  # fmt: skip
+            nm.append(found)
+            most = most._replace(most_nm=longest_nm(found, detour))
+        return *gathered, *nm, borne
 
     with ThreadPoolExecutor(PARTS) as pool:
-        parts = list(pool.map(run, range(PARTS)))
-    metres = np.maximum.reduce([part[3] for part in parts]) / 1e9
-    metres[metres < 0] = np.nan
+        shortest, easiest, *by_trip = zip(*pool.map(run, range(PARTS)), strict=True)
+    shortest_nm, easiest_nm, borne = (np.max(parts, axis=0) for parts in by_trip)
     return Flows(
-        *search.by_element([part[1] for part in parts]),
-        *search.by_element([part[2] for part in parts]),
-        borne=np.concatenate([part[0] for part in parts]),
-        easiest_m=metres[:, 0],
-        shortest_m=metres[:, 1],
+        *search.by_element(list(easiest)),
+        *search.by_element(list(shortest)),
+        borne=np.where(borne < 0, NONE_LESS, borne),
+        easiest_m=np.where(easiest_nm < 0, np.nan, easiest_nm / 1e9),
+        shortest_m=np.where(shortest_nm < 0, np.nan, shortest_nm / 1e9),
     )
 
 
 def bearable(ways: Ways, excess: Excess, trips: Trips, *, detour: float) -> np.ndarray:
-    """Which trips have a walk on which nothing is too hard, at most `detour` times as long as the spine's."""
+    """Which trips have a walk on which nothing is too hard, at most `detour` times as long as their metres."""
     from cfc_geo.network import flow_kernel as kernel
 
-    search = _Search(ways, excess, trips, detour)
+    search = _Search(ways, excess, trips, longest_nm(nanometres(trips.metres), detour))
     found: np.ndarray = kernel.bearable(
         np.int8(0), search.arcs, search.gates, search.doors, search.straight, search.trips,
         kernel.scratch_of(len(ways.graph.junction)),
@@ -199,8 +186,8 @@ def nearest_borne_m(ways: Ways, excess: Excess, facilities: np.ndarray, *, limit
     from cfc_geo.network import flow_kernel as kernel
 
     arcs = arcs_of(ways, excess)
-    gates = _grouped(ways.gates, np.where(_gate_of(ways, facilities), 0, -1), 1, excess)
-    straight = _straight_rows(ways, excess)
+    gates = _grouped(ways, ways.gates, np.where(_gate_of(ways, facilities), 0, -1), 1, excess)
+    straight = _keys(ways, ways.straight, excess)
     mine = np.flatnonzero(np.isin(ways.facility_of_gate[ways.straight.entrance], facilities))
     order = mine[np.argsort(ways.straight.origin[mine], kind="stable")]
     by_origin = kernel.Straight(
@@ -208,7 +195,7 @@ def nearest_borne_m(ways: Ways, excess: Excess, facilities: np.ndarray, *, limit
     )
     nm = kernel.nearest(
         np.int64(nanometres(np.array(limit_m + TOLERANCE_M))), np.int8(0), arcs, gates,
-        _grouped(ways.doors, ways.doors.point, ways.origins, excess), by_origin,
+        _grouped(ways, ways.doors, ways.doors.point, ways.origins, excess), by_origin,
         kernel.scratch_of(len(ways.graph.junction)),
     )  # fmt: skip
     return np.where(nm < 0, np.nan, nm / 1e9)
@@ -247,11 +234,9 @@ def without(
 class _Search:
     """Everything of one set of trips as the kernel wants it; facilities in the order of their first trip."""
 
-    def __init__(self, ways: Ways, excess: Excess, trips: Trips, detour: float) -> None:
+    def __init__(self, ways: Ways, excess: Excess, trips: Trips, most_nm: np.ndarray) -> None:
         from cfc_geo.network import flow_kernel as kernel
 
-        if len(trips.metres) and trips.metres.max() * detour > LONGEST_M:
-            raise ValueError(f"a walk of {trips.metres.max() * detour:,.0f} m is too long")
         self.ways = ways
         self.facilities, number = np.unique(trips.facility, return_inverse=True)
         if (np.diff(number) < 0).any():
@@ -260,18 +245,18 @@ class _Search:
         facility_of_row = pd.Index(self.facilities).get_indexer(ways.facility_of_gate[ways.gates.point])
         self.gate_rows = _rows_by(facility_of_row)
         self.door_rows = _rows_by(ways.doors.point)
-        self.gates = _grouped(ways.gates, facility_of_row, len(self.facilities), excess)
-        self.doors = _grouped(ways.doors, ways.doors.point, ways.origins, excess)
+        self.gates = _grouped(ways, ways.gates, facility_of_row, len(self.facilities), excess)
+        self.doors = _grouped(ways, ways.doors, ways.doors.point, ways.origins, excess)
         trip_of = self._trip_of_straight(trips)
         self.straight_rows = _rows_by(trip_of)
-        key, too_hard = _straight_rows(ways, excess)
+        key, too_hard = _keys(ways, ways.straight, excess)
         self.straight = kernel.Straight(
             _starts(trip_of[self.straight_rows], len(trips.origin)), key[self.straight_rows],
             too_hard[self.straight_rows],
         )  # fmt: skip
         self.trips = kernel.Trips(
             _starts(number, len(self.facilities)), trips.origin.astype(np.int64), trips.children.astype(float),
-            nanometres(trips.metres * detour + TOLERANCE_M),
+            most_nm,
         )  # fmt: skip
 
     def _trip_of_straight(self, trips: Trips) -> np.ndarray:
@@ -292,40 +277,40 @@ class _Search:
         on_arcs, on_gates, on_doors, on_straight = (np.sum(values, axis=0) for values in zip(*parts, strict=True))
         ways, graph = self.ways, self.ways.graph
         walked, straight = graph.street >= 0, self.straight_rows
+        steps: list[tuple[Doorsteps | StraightWalks, np.ndarray, np.ndarray]] = [
+            (ways.gates, self.gate_rows, on_gates), (ways.doors, self.door_rows, on_doors),
+            (ways.straight, straight, on_straight),
+        ]  # fmt: skip
         used = [
-            (graph.street[walked], graph.side[walked], on_arcs[walked]),
-            (ways.gates.street[self.gate_rows], ways.gates.side[self.gate_rows], on_gates),
-            (ways.doors.street[self.door_rows], ways.doors.side[self.door_rows], on_doors),
-            (ways.straight.street[straight], ways.straight.side[straight], on_straight),
+            (graph.street[walked], graph.side[walked], np.zeros(walked.sum()), on_arcs[walked]),
+            *((of.street[rows], of.side[rows], of.crosses[rows], children) for of, rows, children in steps),
         ]
-        street, side, children = (np.concatenate(column) for column in zip(*used, strict=True))
+        street, side, crosses, children = (np.concatenate(column) for column in zip(*used, strict=True))
         on = street >= 0
+        street, side, over, children = street[on], side[on], (crosses * children)[on], children[on]
         streets = len(graph.wall)
         cell = street * 3 + np.where(side == RIGHT_SIDE, 2, side)
-        by_street = np.bincount(cell[on], weights=children[on], minlength=3 * streets).reshape(streets, 3)
+        by_street = np.bincount(cell, weights=children, minlength=3 * streets).reshape(streets, 3)
         crossing = np.bincount(graph.crossing[~walked], weights=on_arcs[~walked], minlength=len(graph.crossings))
-        over = np.where(ways.straight.crosses[straight], on_straight, 0.0)
-        return by_street, crossing, np.bincount(ways.straight.street[straight], weights=over, minlength=streets)
+        return by_street, crossing, np.bincount(street, weights=over, minlength=streets)
 
 
-def _grouped(of: Doorsteps, row: np.ndarray, rows: int, excess: Excess) -> "flow_kernel.Steps":
+def _grouped(ways: Ways, of: Doorsteps, row: np.ndarray, rows: int, excess: Excess) -> "flow_kernel.Steps":
     from cfc_geo.network import flow_kernel as kernel
 
     order = _rows_by(row)
-    street = of.street[order]
-    too_hard = np.where(street >= 0, excess.street[street, of.side[order]], 0).astype(np.int8)
-    return kernel.Steps(_starts(row[order], rows), of.node[order], of.nm[order] << kernel.PENALTY_BITS, too_hard)
+    key, too_hard = _keys(ways, of, excess)
+    return kernel.Steps(_starts(row[order], rows), of.node[order], key[order], too_hard[order])
 
 
-def _straight_rows(ways: Ways, excess: Excess) -> tuple[np.ndarray, np.ndarray]:
-    """Key and excess of every straight walk."""
+def _keys(ways: Ways, of: Doorsteps | StraightWalks, excess: Excess) -> tuple[np.ndarray, np.ndarray]:
+    """Key and excess of every step or straight walk, with the crossings in mid-block."""
     from cfc_geo.network import flow_kernel as kernel
 
-    straight = ways.straight
-    over = np.where(straight.crosses, ways.midblock_stress[straight.street], 0)
-    too_hard = excess.street[straight.street, straight.side]
-    crossing = np.where(straight.crosses, excess.midblock[straight.street], 0)
-    return (straight.nm << kernel.PENALTY_BITS) + over, np.maximum(too_hard, crossing).astype(np.int8)
+    walked, crosses = of.street >= 0, of.crosses > 0
+    too_hard = np.where(walked, excess.street[of.street, of.side], 0)
+    too_hard = np.maximum(too_hard, np.where(crosses, excess.midblock[of.street], 0)).astype(np.int8)
+    return (of.nm << kernel.PENALTY_BITS) + of.crosses * ways.midblock_stress[of.street], too_hard
 
 
 def _gate_of(ways: Ways, facilities: np.ndarray) -> np.ndarray:

@@ -22,7 +22,6 @@ import pandas as pd
 import shapely
 
 from cfc_geo import catalog
-from cfc_geo.catalog import Profile
 from cfc_geo.inputs.walkable import WITHOUT_CARS
 from cfc_geo.model import Network
 from cfc_geo.network.stress import (
@@ -43,7 +42,8 @@ NO_SIDE, LEFT_SIDE, RIGHT_SIDE = 0, 1, -1
 class SidedGraph:
     """Arcs sorted by the node they lead to: those into node `n` are `start[n]:start[n + 1]`.
 
-    `junction` is, by node, the node of the spine `Network` it is part of. By arc: `tail`, `head`, `length_m`, `street`
+    `junction` is, by node, the node of the spine `Network` it is part of, and `begins` the angle (radians) of the wall
+    that its sector lies counter-clockwise of, rising within a junction. By arc: `tail`, `head`, `length_m`, `street`
     (row of the streets, -1 for crossing links), `crossing` (row of `crossings`, -1 for streets), `side` of the street
     as drawn (`NO_SIDE` where it is no wall), `along` (as drawn; for links True), `stress`, `steps`.
     `copies` are the streets' ends: street × (left, right) × (from, to) → node; both sides the same where no wall.
@@ -54,6 +54,7 @@ class SidedGraph:
     """
 
     junction: np.ndarray
+    begins: np.ndarray
     start: np.ndarray
     tail: np.ndarray
     head: np.ndarray
@@ -100,6 +101,7 @@ def sided_graph(network: Network, streets: gpd.GeoDataFrame, nodes: pd.DataFrame
     start = np.concatenate(([0], np.cumsum(np.bincount(arcs["head"], minlength=first[-1]))))
     return SidedGraph(
         junction=np.repeat(np.arange(len(sectors)), sectors),
+        begins=_begins(ends, walls_at, first),
         start=start,
         copies=copies,
         wall=wall,
@@ -138,22 +140,6 @@ def by_arc(graph: SidedGraph, by_street: np.ndarray, by_crossing: np.ndarray) ->
     found[walked] = by_street[graph.street[walked], np.where(graph.along[walked], 0, 1)]
     found[~walked] = by_crossing[graph.crossing[~walked]]
     return found
-
-
-def borne(graph: SidedGraph, streets: gpd.GeoDataFrame, profile: Profile) -> np.ndarray:
-    """Which arcs the profile may walk: no more stress than it bears, no steps it cannot pass, no tunnel and no
-    unsignalised crossing of a class of road that it refuses."""
-    walked = graph.street >= 0
-    most = np.where(walked, profile.most_segment_stress.value, profile.most_crossing_stress.value)
-    fine: np.ndarray = graph.stress <= most
-    if not (profile.steps_up.value and profile.steps_down.value):
-        fine &= ~graph.steps
-    if profile.refuses_tunnels.value:
-        fine[walked] &= ~streets["tunnel"].eq(True).to_numpy()[graph.street[walked]]
-    classes = [name + link for name in profile.refuses_unsignalised.value for link in ("", "_link")]
-    refused = graph.crossings["highway"].isin(classes) & (graph.crossings["crossing_type"] != "signal")
-    fine[~walked] &= ~refused.to_numpy()[graph.crossing[~walked]]
-    return fine
 
 
 # -------------------------------------------------------------------------------------------------------------- sectors
@@ -205,6 +191,14 @@ def _copies(ends: _Ends, walls_at: np.ndarray, first: np.ndarray, streets: int) 
     return copies
 
 
+def _begins(ends: _Ends, walls_at: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """By node the angle of the wall that its sector begins at; of a junction that is one node, any."""
+    begins = np.zeros(first[-1])
+    arm = np.flatnonzero(ends.wall & (walls_at[ends.node] > 1))
+    begins[first[ends.node[arm]] + ends.before[arm] - 1] = ends.angle[arm]
+    return begins
+
+
 def _unclear(ends: _Ends) -> np.ndarray:
     same = (np.diff(ends.node) == 0) & (np.diff(ends.angle) < SAME_ANGLE)
     pairs = np.flatnonzero(same)
@@ -222,35 +216,41 @@ def _crossings(
     """One row a wall at a junction of several, and the two nodes that each joins."""
     arm = np.flatnonzero(ends.wall & (walls_at[ends.node] > 1))
     node, street = ends.node[arm], ends.street[arm]
-    traits = traits_of(streets)
     mapped = mapped_crossings(network, streets, nodes)
-    kind, island, known = crossing_kind(_of_arms(network, streets, mapped, node, street, ends.last[arm]))
-    facts = (kind, island, traits.speed_kmh[street], traits.lanes[street], traits.volume[street])
-    evidence = np.maximum.reduce(
-        [known, traits.speed_from[street], traits.lanes_from[street],
-         np.where(traits.volume_from[street] == ASSUMED, ASSUMED, TAGGED)]
-    )  # fmt: skip
-    table = gpd.GeoDataFrame(
-        {
-            "node_id": network.node_id[node],
-            "street_id": streets["street_id"].to_numpy()[street],
-            "crossing_type": kind,
-            "island": island,
-            "stress_evidence": np.array(CERTAINTIES, dtype=object)[evidence],
-            "highway": traits.highway[street],
-            "speed_kmh": facts[2],
-            "lanes_count": facts[3],
-            "volume": np.array(catalog.stress_rules()["volumes"], dtype=object)[facts[4]],
-            "stress": crossing_stress(*facts),
-            "governed_by": crossing_governed_by(*facts),
-            "remedies": crossing_remedies(*facts),
-        },
-        geometry=shapely.points(network.node_xy[node]),
-        crs=streets.crs,
-    )
+    tagged = crossing_kind(_of_arms(network, streets, mapped, node, street, ends.last[arm]))
+    table = crossing_table(streets, street, network.node_id[node], tagged, shapely.points(network.node_xy[node]))
     before = ends.before[arm]
     one, other = (first[node] + (before - less) % walls_at[node] for less in (1, 2))
     return table, (one, other)
+
+
+def crossing_table(
+    streets: gpd.GeoDataFrame, street: np.ndarray, node_id: np.ndarray,
+    tagged: tuple[np.ndarray, np.ndarray, np.ndarray], places: np.ndarray,
+) -> gpd.GeoDataFrame:  # fmt: skip
+    """The columns of `SidedGraph.crossings`, one row for each of `street` (rows of `streets`) that is crossed, at
+    `places`; `tagged` as `crossing_kind` gives it."""
+    kind, island, known = tagged
+    traits = traits_of(streets.iloc[street])
+    facts = (kind, island, traits.speed_kmh, traits.lanes, traits.volume)
+    evidence = np.maximum.reduce(
+        [known, traits.speed_from, traits.lanes_from, np.where(traits.volume_from == ASSUMED, ASSUMED, TAGGED)]
+    )
+    columns = {
+        "node_id": node_id,
+        "street_id": streets["street_id"].to_numpy()[street],
+        "crossing_type": kind,
+        "island": island,
+        "stress_evidence": np.array(CERTAINTIES, dtype=object)[evidence],
+        "highway": traits.highway,
+        "speed_kmh": traits.speed_kmh,
+        "lanes_count": traits.lanes,
+        "volume": np.array(catalog.stress_rules()["volumes"], dtype=object)[traits.volume],
+        "stress": crossing_stress(*facts),
+        "governed_by": crossing_governed_by(*facts),
+        "remedies": crossing_remedies(*facts),
+    }
+    return gpd.GeoDataFrame(columns, geometry=places, crs=streets.crs)
 
 
 def mapped_crossings(network: Network, streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> np.ndarray:

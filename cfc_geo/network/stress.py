@@ -38,9 +38,10 @@ class _Judged:
 
 def segment_stress(streets: gpd.GeoDataFrame) -> pd.DataFrame:
     """One row a street, index kept: street_id, stress, stress_left, stress_right (as drawn), governed_by (`ELEMENTS`),
-    stress_evidence (`CERTAINTIES`), cars, speed_kmh, lanes_count, volume, footway (own, both, left, right, no),
-    width_m, the evidence of each (`<input>_evidence`), and remedies: which single changes (30_kmh, footway) bring it
-    to the limit of `stress.toml`, by the same rules, joined by ";", "" where none is needed or none alone is enough.
+    stress_evidence (`CERTAINTIES`), cars, speed_kmh, lanes_count, volume ("" without cars), footway (own, both, left,
+    right, no), width_m, the evidence of each (`<input>_evidence`), and remedies: which single changes (30_kmh, footway)
+    bring it to the limit of `stress.toml`, by the same rules, joined by ";", "" where none is needed or none alone is
+    enough.
 
     A street is as hard as its better side, but with a footway on one side only never below `one_side`.
     """
@@ -68,7 +69,7 @@ def segment_stress(streets: gpd.GeoDataFrame) -> pd.DataFrame:
         },
         index=streets.index,
     )
-    table.loc[~traits.cars, [f"{name}_evidence" for name in INPUTS]] = ""
+    table.loc[~traits.cars, ["volume", *(f"{name}_evidence" for name in INPUTS)]] = ""
     return table
 
 

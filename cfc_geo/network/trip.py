@@ -1,10 +1,6 @@
 """A sided graph → the same with a few places on it, so that one may walk from some of them to others.
 
-Places are tied to the streets as `costs` ties origins and entrances to them: each to the nearest position of a street,
-and where an added link is nearer, to that as well; on closed streets one may set out and arrive. Where a position lies
-on a wall the point steps onto the side on which it lies (onto both, where it lies on the line itself); to get to the
-other side there is an unmarked crossing in mid-block at that very place, as there is at every junction of walls. At a
-junction the point steps into the sector it lies in.
+Places get onto the graph as those of flows do (`doorsteps`). On closed streets one may set out and arrive.
 """
 
 from dataclasses import dataclass, replace
@@ -14,15 +10,11 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from cfc_geo import catalog
-from cfc_geo.model import Network, Snaps, Steps
+from cfc_geo.model import Network, Steps
+from cfc_geo.network.doorsteps import Doorsteps, Entries, doorsteps, entries, straight_walks
 from cfc_geo.network.graph import nanometres
-from cfc_geo.network.sided import LEFT_SIDE, NO_SIDE, RIGHT_SIDE, SAME_ANGLE, SidedGraph, side_of
-from cfc_geo.network.stress import crossing_governed_by, crossing_remedies, crossing_stress
-from cfc_geo.network.traits import ASSUMED, CERTAINTIES, Traits, traits_of
-
-BOTH_SIDES = (LEFT_SIDE, RIGHT_SIDE)
-SIDE_COLUMN = {LEFT_SIDE: 0, RIGHT_SIDE: 1, NO_SIDE: 0}
+from cfc_geo.network.sided import NO_SIDE, SidedGraph, crossing_table
+from cfc_geo.network.stress import crossing_kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,218 +41,107 @@ class Trip:
     goal_at: np.ndarray
 
 
-_Entered = tuple[int, int, int, shapely.Point]
-"""A way onto the streets: node, nanometres of access, the number of the point, the place on the street."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Position:
-    """A place on a street: its node by side (the same one thrice where the street is no wall)."""
-
-    street: int
-    at_m: float
-    node: dict[int, int]
-
-
-class _Arcs:
-    """Arcs to be added, column by column."""
-
-    def __init__(self, graph: SidedGraph, network: Network, stress: pd.DataFrame, steps: np.ndarray) -> None:
-        self.graph, self.network, self.steps = graph, network, steps
-        self.levels = stress[["stress_left", "stress_right", "stress"]].to_numpy()
-        self.rows: list[tuple[int, int, int, int, int, bool, int, bool, float, float]] = []
-        self.nodes = len(graph.junction)
-        self.midblock: list[tuple[int, shapely.Point]] = []
-
-    def walk(self, tail: int, head: int, street: int, side: int, from_m: float, to_m: float) -> None:
-        wall = bool(self.graph.wall[street])
-        level = int(self.levels[street, SIDE_COLUMN[side] if wall else 2])
-        side = side if wall else NO_SIDE
-        along = to_m >= from_m
-        self.rows.append((tail, head, street, -1, side, along, level, bool(self.steps[street]), from_m, to_m))
-
-    def place(self, street: int, at_m: float, at: shapely.Point) -> _Position:
-        """A new position; on a wall it has two nodes, with a crossing between them."""
-        if not self.graph.wall[street]:
-            node, self.nodes = self.nodes, self.nodes + 1
-            return _Position(street, at_m, dict.fromkeys((LEFT_SIDE, RIGHT_SIDE, NO_SIDE), node))
-        left, right, self.nodes = self.nodes, self.nodes + 1, self.nodes + 2
-        row = len(self.graph.crossings) + len(self.midblock)
-        self.midblock.append((street, at))
-        for tail, head in ((left, right), (right, left)):
-            self.rows.append((tail, head, -1, row, NO_SIDE, True, 0, False, np.nan, np.nan))
-        return _Position(street, at_m, {LEFT_SIDE: left, RIGHT_SIDE: right})
-
-    def sides(self, street: int) -> tuple[int, ...]:
-        return BOTH_SIDES if self.graph.wall[street] else (NO_SIDE,)
-
-    def leave(self, of: _Position) -> None:
-        street, full = of.street, float(self.network.segment_m[of.street])
-        for side in self.sides(street):
-            from_node, to_node = self.graph.copies[street, SIDE_COLUMN[side]]
-            if self.network.segment_backward[street]:
-                self.walk(of.node[side], from_node, street, side, of.at_m, 0.0)
-            if self.network.segment_forward[street]:
-                self.walk(of.node[side], to_node, street, side, of.at_m, full)
-
-    def arrive(self, of: _Position) -> None:
-        street, full = of.street, float(self.network.segment_m[of.street])
-        for side in self.sides(street):
-            from_node, to_node = self.graph.copies[street, SIDE_COLUMN[side]]
-            if self.network.segment_forward[street]:
-                self.walk(from_node, of.node[side], street, side, 0.0, of.at_m)
-            if self.network.segment_backward[street]:
-                self.walk(to_node, of.node[side], street, side, full, of.at_m)
-
-    def join(self, one: _Position, other: _Position) -> None:
-        """Straight along the street that both are on."""
-        street = one.street
-        ahead, back = self.network.segment_forward[street], self.network.segment_backward[street]
-        allowed = ahead if other.at_m > one.at_m else back if other.at_m < one.at_m else True
-        for side in self.sides(street) if allowed else ():
-            self.walk(one.node[side], other.node[side], street, side, one.at_m, other.at_m)
-
-
 def plan_trip(
     graph: SidedGraph, network: Network, streets: gpd.GeoDataFrame, stress: pd.DataFrame, *,
     starts: tuple[np.ndarray, Steps], goals: tuple[np.ndarray, Steps],
 ) -> Trip:  # fmt: skip
     """`graph` (of `network`, `streets` and their `segment_stress`) with the ways from points to points, each given with
     its steps onto the streets (`costs.steps_onto`)."""
-    steps = streets["steps"].eq(True).to_numpy()
-    arcs = _Arcs(graph, network, stress, steps)
-    (start_nodes, setting_out), (goal_nodes, arriving) = (
-        _positions(arcs, network, streets, *ends) for ends in (starts, goals)
+    first, last = (entries(graph, network, streets, steps, points) for points, steps in (starts, goals))
+    start_node, nodes = _nodes(first, len(graph.junction))
+    goal_node, nodes = _nodes(last, nodes)
+    start_at, goal_at = (_places(one, graph, network, streets) for one in (first, last))
+    out, back = np.flatnonzero(first.across_from >= 0), np.flatnonzero(last.across_from >= 0)
+    crossed = np.concatenate((first.street[out], last.street[back]))
+    unmarked = crossing_table(
+        streets, crossed, np.full(len(crossed), -1), crossing_kind(np.full(len(crossed), "", dtype=object)),
+        np.concatenate((start_at[out], goal_at[back])),
+    )  # fmt: skip
+    over = _arcs(
+        np.concatenate((start_node[first.across_from[out]], goal_node[back])),
+        np.concatenate((start_node[out], goal_node[last.across_from[back]])),
+        crossing=len(graph.crossings) + np.arange(len(crossed)),
     )
-    for one in setting_out:
-        arcs.leave(one)
-    for other in arriving:
-        arcs.arrive(other)
-        for one in setting_out:
-            if one.street == other.street:
-                arcs.join(one, other)
-    return Trip(*_extended(graph, network, streets, arcs), *_columns(start_nodes), *_columns(goal_nodes))
+    doors, gates = doorsteps(graph, network, first, leaving=True), doorsteps(graph, network, last, leaving=False)
+    door_m, gate_m = _ends_m(doors, network), _ends_m(gates, network)
+    straight = straight_walks(network, first, last)
+    walked = [
+        _arcs(start_node[doors.entry], doors.node, doors.street, doors.side, first.at_m[doors.entry], door_m),
+        _arcs(gates.node, goal_node[gates.entry], gates.street, gates.side, gate_m, last.at_m[gates.entry]),
+        _arcs(
+            start_node[straight.from_entry], goal_node[straight.to_entry], straight.street, straight.side,
+            first.at_m[straight.from_entry], last.at_m[straight.to_entry],
+        ),
+    ]  # fmt: skip
+    added = pd.concat([over, *(arcs[arcs["street"] >= 0] for arcs in walked)], ignore_index=True)
+    set_out, arrive = first.across_from < 0, last.across_from < 0
+    return Trip(
+        *_extended(graph, network, streets, stress, added, unmarked, nodes),
+        start_node[set_out], first.access_nm[set_out], first.point[set_out], start_at[set_out],
+        goal_node[arrive], last.access_nm[arrive], last.point[arrive], goal_at[arrive],
+    )  # fmt: skip
 
 
-def _columns(nodes: "list[_Entered]") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    node, access_nm, of = np.array([row[:3] for row in nodes], dtype=np.int64).reshape(-1, 3).T
-    return node, access_nm, of, np.array([row[3] for row in nodes], dtype=object)
+def _nodes(entered: Entries, before: int) -> tuple[np.ndarray, int]:
+    """The node of every entry, those between junctions new ones after the nodes `before`; how many there are then."""
+    between = entered.node < 0
+    return np.where(between, before - 1 + np.cumsum(between), entered.node), before + int(between.sum())
 
 
-def _positions(
-    arcs: _Arcs, network: Network, streets: gpd.GeoDataFrame, points: np.ndarray, steps: Steps
-) -> tuple[list[_Entered], list[_Position]]:
-    """Every way onto the streets, and the positions that are new nodes."""
-    nodes, placed, snaps = list[_Entered](), list[_Position](), steps.taken
-    for row in np.flatnonzero(snaps.attached).tolist():
-        point, street = int(steps.point[row]), int(snaps.segment[row])
-        access_nm = int(nanometres(snaps.snap_m[[row]])[0])
-        at = shapely.Point(network.node_xy[snaps.node[row]])
-        if snaps.node[row] >= 0:
-            entered = _sectors(arcs.graph, network, streets, int(snaps.node[row]), points[point])
-        else:
-            share = snaps.at_m[row] / network.segment_m[street] if network.segment_m[street] > 0 else 0.0
-            at = shapely.line_interpolate_point(streets.geometry.iloc[street], share, normalized=True)
-            one = arcs.place(street, float(snaps.at_m[row]), at)
-            placed.append(one)
-            entered = _sides_entered(arcs, one, streets, snaps, row, points[point])
-        nodes += [(node, access_nm, point, at) for node in entered]
-    return nodes, placed
+def _places(entered: Entries, graph: SidedGraph, network: Network, streets: gpd.GeoDataFrame) -> np.ndarray:
+    """Where on the streets every entry is, as points."""
+    full = network.segment_m[entered.street]
+    share = np.nan_to_num(entered.at_m / np.where(full > 0, full, 1.0))
+    along = shapely.line_interpolate_point(streets.geometry.to_numpy()[entered.street], share, normalized=True)
+    junctions = shapely.points(network.node_xy[graph.junction[entered.node]])
+    return np.asarray(np.where(entered.node < 0, along, junctions))
 
 
-def _sides_entered(
-    arcs: _Arcs, at: _Position, streets: gpd.GeoDataFrame, snaps: Snaps, row: int, point: shapely.Point
-) -> list[int]:
-    if not arcs.graph.wall[at.street]:
-        return [at.node[NO_SIDE]]
-    line = streets.geometry.to_numpy()[[at.street]]
-    side = int(side_of(line, np.array([point], dtype=object))[0])
-    return [at.node[side]] if side != NO_SIDE else [at.node[one] for one in BOTH_SIDES]
+def _ends_m(steps: Doorsteps, network: Network) -> np.ndarray:
+    return np.where(steps.end == 1, network.segment_m[steps.street], 0.0)
 
 
-def _sectors(
-    graph: SidedGraph, network: Network, streets: gpd.GeoDataFrame, node: int, point: shapely.Point
-) -> list[int]:
-    """The sub-nodes of a junction that a point beside it steps into: the sector counter-clockwise of the first wall
-    clockwise of the point; all of them where it stands on the junction."""
-    every = np.flatnonzero(graph.junction == node)
-    if len(every) == 1:
-        return every.tolist()
-    away = shapely.get_coordinates(point)[0] - network.node_xy[node]
-    if np.hypot(*away) < SAME_ANGLE:
-        return every.tolist()
-    towards, walkable = np.arctan2(away[1], away[0]), network.segment_forward | network.segment_backward
-    arms = [
-        (int(wall), end)
-        for end, at in enumerate((network.segment_from, network.segment_to))
-        for wall in np.flatnonzero((at == node) & graph.wall & walkable)
-    ]
-    turns = []
-    for wall, end in arms:
-        xy = shapely.get_coordinates(streets.geometry.iloc[wall])[:: -1 if end else 1]
-        off = xy - xy[0]
-        first = off[np.flatnonzero((off != 0).any(axis=1))[0]]
-        turns.append((towards - np.arctan2(first[1], first[0])) % (2 * np.pi))
-    wall, end = arms[int(np.argmin(turns))]
-    return [int(graph.copies[wall, 1 if end else 0, end])]
+def _arcs(
+    tail: np.ndarray, head: np.ndarray, street: np.ndarray | int = -1, side: np.ndarray | int = NO_SIDE,
+    from_m: np.ndarray | float = np.nan, to_m: np.ndarray | float = np.nan, crossing: np.ndarray | int = -1,
+) -> pd.DataFrame:  # fmt: skip
+    columns = {"tail": tail, "head": head, "street": street, "side": side, "crossing": crossing}
+    return pd.DataFrame({**columns, "from_m": from_m, "to_m": to_m})
 
 
 def _extended(
-    graph: SidedGraph, network: Network, streets: gpd.GeoDataFrame, arcs: _Arcs
-) -> tuple[SidedGraph, np.ndarray, np.ndarray, np.ndarray]:
-    crossings = _with_midblock(graph.crossings, streets, arcs.midblock)
-    columns = list(zip(*arcs.rows, strict=True)) or [()] * 10
-    tail, head, street, crossing, side, along, level, steps, from_m, to_m = (np.array(one) for one in columns)
-    crossing = crossing.astype(np.int64)
-    over = crossing >= 0
-    level = np.where(over, crossings["stress"].to_numpy()[np.where(over, crossing, 0)] if over.any() else level, level)
+    graph: SidedGraph, network: Network, streets: gpd.GeoDataFrame, stress: pd.DataFrame, added: pd.DataFrame,
+    unmarked: gpd.GeoDataFrame, nodes: int,
+) -> tuple[SidedGraph, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """The graph with the arcs `added` and the crossings `unmarked`; nanometres, from_m and to_m of its arcs."""
+    tables = [table for table in (graph.crossings, unmarked) if len(table)] or [unmarked]
+    crossings = gpd.GeoDataFrame(pd.concat(tables, ignore_index=True), crs=streets.crs)
+    new = {name: values.to_numpy() for name, values in added.items()}
     walked, full = graph.street >= 0, network.segment_m[graph.street]
     base_from = np.where(walked, np.where(graph.along, 0.0, full), np.nan)
     base_to = np.where(walked, np.where(graph.along, full, 0.0), np.nan)
-    added = {
-        "tail": tail, "head": head, "length_m": np.nan_to_num(np.abs(to_m - from_m)),
-        "street": street, "crossing": crossing, "side": side, "along": along, "stress": level, "steps": steps,
+    from_m, to_m = np.concatenate((base_from, new.pop("from_m"))), np.concatenate((base_to, new.pop("to_m")))
+    on, steps = new["street"] >= 0, streets["steps"].eq(True).to_numpy()
+    level = np.zeros(len(on), dtype=np.int64)
+    levels = stress[["stress", "stress_left", "stress_right"]].to_numpy()
+    level[on] = levels[new["street"][on], new["side"][on]]
+    level[~on] = crossings["stress"].to_numpy()[new["crossing"][~on]]
+    metres = np.nan_to_num(np.abs(to_m - from_m))
+    new |= {
+        "length_m": metres[len(walked) :], "along": ~(to_m < from_m)[len(walked) :], "stress": level,
+        "steps": steps[new["street"]] & on,
     }  # fmt: skip
-    from_m, to_m = np.concatenate((base_from, from_m)), np.concatenate((base_to, to_m))
-    every = {name: np.concatenate((getattr(graph, name), values)) for name, values in added.items()}
+    every = {name: np.concatenate((getattr(graph, name), values)) for name, values in new.items()}
     every = {name: values.astype(getattr(graph, name).dtype) for name, values in every.items()}
     order = np.argsort(every["head"], kind="stable")
-    start = np.concatenate(([0], np.cumsum(np.bincount(every["head"], minlength=arcs.nodes))))
-    junction = np.concatenate((graph.junction, np.full(arcs.nodes - len(graph.junction), -1)))
+    beyond = np.full(nodes - len(graph.junction), -1)
     extended = replace(
-        graph, junction=junction, start=start, crossings=crossings,
+        graph,
+        junction=np.concatenate((graph.junction, beyond)),
+        begins=np.concatenate((graph.begins, np.zeros(len(beyond)))),
+        start=np.concatenate(([0], np.cumsum(np.bincount(every["head"], minlength=nodes)))),
+        crossings=crossings,
         **{name: values[order] for name, values in every.items()},
-    )  # fmt: skip
-    ends_nm = [nanometres(np.nan_to_num(ends))[order] for ends in (from_m, to_m)]
-    return extended, np.abs(ends_nm[1] - ends_nm[0]), from_m[order], to_m[order]
-
-
-def _with_midblock(
-    crossings: gpd.GeoDataFrame, streets: gpd.GeoDataFrame, places: list[tuple[int, shapely.Point]]
-) -> gpd.GeoDataFrame:
-    """`crossings` and, one row each, unmarked crossings of streets at `places` away from any junction."""
-    if not places:
-        return crossings
-    walls = [street for street, _ in places]
-    of: Traits = traits_of(streets.iloc[walls])
-    kind, island = np.full(len(walls), "none", dtype=object), np.zeros(len(walls), dtype=bool)
-    facts = (kind, island, of.speed_kmh, of.lanes, of.volume)
-    new = gpd.GeoDataFrame(
-        {
-            "node_id": np.full(len(walls), -1),
-            "street_id": streets["street_id"].to_numpy()[walls],
-            "crossing_type": kind,
-            "island": island,
-            "stress_evidence": CERTAINTIES[ASSUMED],
-            "highway": of.highway,
-            "speed_kmh": of.speed_kmh,
-            "lanes_count": of.lanes,
-            "volume": np.array(catalog.stress_rules()["volumes"], dtype=object)[of.volume],
-            "stress": crossing_stress(*facts),
-            "governed_by": crossing_governed_by(*facts),
-            "remedies": crossing_remedies(*facts),
-        },
-        geometry=[at for _, at in places],
-        crs=streets.crs,
     )
-    return new if crossings.empty else gpd.GeoDataFrame(pd.concat([crossings, new], ignore_index=True), crs=streets.crs)
+    from_nm, to_nm = (nanometres(np.nan_to_num(ends))[order] for ends in (from_m, to_m))
+    return extended, np.abs(to_nm - from_nm), from_m[order], to_m[order]

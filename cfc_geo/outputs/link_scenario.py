@@ -1,11 +1,12 @@
 """New links that would save children most metres, each as a scenario: a plan file that extends the plan by one edit."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 
-from cfc_geo import catalog
+from cfc_geo import catalog, reach
 from cfc_geo.outputs.scenario_file import check_scenario_file, extends_key, write_whole
 from cfc_geo.outputs.tables import text
 from cfc_geo.plan import Plan
@@ -65,7 +66,18 @@ def _scenario(link: dict[str, Any], line: list[tuple[float, float]], plan: Plan,
             }
         ],
     }
-    return f"{MARK}: {catalog.word('severance.heading', lang)}\n\n{tomli_w.dumps(table)}"
+    run = catalog.word("severance.run", lang, command=_command(plan, path))
+    return f"{MARK}: {catalog.word('severance.heading', lang)}\n# {run}\n\n{tomli_w.dumps(table)}"
+
+
+def _command(plan: Plan, path: Path) -> str:
+    """How to run the scenario in its own folder: what its plan and its data need is allowed."""
+    folders = reach.folders_of(path, ())[:1]
+    files = [*plan.chain, *(plan.path(file) for _, file, _ in plan.sources())]
+    outside = [file for file in files if not reach.is_within(file, folders)]
+    return " ".join(
+        ["cfc-geo run", shlex.quote(path.name), *([reach.option_for(outside, path.parent)] if outside else [])]
+    )
 
 
 def _free_id(link_id: str, plan: Plan) -> str:

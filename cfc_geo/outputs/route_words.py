@@ -1,5 +1,6 @@
 """Routes in words: each walk, its hazards in order, and what may not be walked."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from cfc_geo.questions.walks import CROSSING, SEGMENT, Ends
 from cfc_geo.routing import LANE_M, Routing
 
 LEVELS = (1, 2, 3, 4)
+MOST_DETOUR = 10
+"""No more can be asked for; a test holds it to the option."""
 
 
 def title(routing: Routing, lang: str) -> str:
@@ -20,7 +23,7 @@ def title(routing: Routing, lang: str) -> str:
 def start_name(routing: Routing, lang: str) -> str:
     if routing.ask.place is not None:
         return _say("place", lang, place=routing.ask.start, datum=routing.ask.datum)
-    return _named(routing.start, routing.ask.start, lang)
+    return _named(routing.start, routing.start.ids[0], lang)
 
 
 def goal_name(routing: Routing, lang: str) -> str:
@@ -53,9 +56,14 @@ def verdict(routing: Routing, lang: str) -> list[str]:
     if routing.walks["borne"].iloc[0]:
         return [*told, _say("verdict.borne", lang, profile=profile)]
     if np.isfinite(routing.borne_m):
-        longer = {"metres": f"{routing.borne_m:,.0f}", "detour": f"{routing.borne_m / routing.profile_m:.2f}"}
-        return [*told, _say("verdict.longer", lang, profile=profile, **longer)]
-    told.append(_say("verdict.none", lang, profile=profile))
+        detour = routing.borne_m / routing.profile_m
+        longer = {"metres": f"{routing.borne_m:,.0f}", "detour": f"{detour:.2f}"}
+        told.append(_say("verdict.longer", lang, profile=profile, **longer))
+        option = math.ceil(detour * 10) / 10
+        return [*told, *([_say("verdict.show", lang, option=f"{option:g}")] if option <= MOST_DETOUR else [])]
+    which = _say("verdict.walk" if routing.least_walk else "verdict.another", lang, walk=routing.least_walk,
+                 metres=f"{routing.least_m:,.0f}")  # fmt: skip
+    told.append(_say("verdict.none", lang, profile=profile, which=which))
     return told + [f"  · {hazard_text(row, routing, lang)}" for row in routing.in_the_way.to_dict("records")]
 
 

@@ -10,46 +10,30 @@ import shapely
 from cfc_geo import catalog
 from cfc_geo.model import Result, Scorecard
 from cfc_geo.outputs import score_words as words
-from cfc_geo.outputs.entries import source_entry
-from cfc_geo.outputs.page import LANG_TAGS, drawn_page
-from cfc_geo.outputs.provenance import shown_sources
-from cfc_geo.outputs.streets_map import merged_lines
+from cfc_geo.outputs.drawn import DEGREE_DIGITS, all_lines, ground_entry, page_words, shared_entry
+from cfc_geo.outputs.page import drawn_page
 from cfc_geo.outputs.tables import text
-from cfc_geo.tables import ALL_UNITS, CIRCLE, GROUND_THEMES
-
-DEGREE_DIGITS = 6
-WORDS = "map."
+from cfc_geo.tables import ALL_UNITS, CIRCLE
 
 
 def draw_scores(result: Result, scorecard: Scorecard, lang: str) -> str:
     """The page. The same scorecard gives the same text."""
-    said = {
-        key.removeprefix(WORDS): word
-        for key, word in catalog.room_words("score", lang).items()
-        if key.startswith(WORDS)
-    }
+    said = page_words("score", lang)
     heading = f"{said['page']} · {text(result.plan.name)}"
     return drawn_page(_payload(result, scorecard, said, lang), "score", heading, said["no_script"], lang)
 
 
 def _payload(result: Result, scorecard: Scorecard, said: dict[str, str], lang: str) -> dict[str, Any]:
     study, plan = result.study, result.plan
-    key = "approval" if plan.map.approval_no else "not_reviewed"
-    sources = [source_entry(source, lang) for source in shown_sources(study.sources)]
     west, south, east, north = study.units.to_crs(4326).total_bounds
     groups = [(catalog.word("score.map.access", lang), list(_coverage(result, lang))), *_targets(scorecard, lang)]
     numbers = iter(range(sum(len(indicators) for _, indicators in groups)))
     return {
-        "lang": LANG_TAGS[lang],
+        **shared_entry(plan, study, lang),
+        **ground_entry(study, study.streets.geometry, all_lines),
         "words": said,
         "title": text(plan.map.title or plan.name),
-        "review": catalog.word(f"map.{key}", lang, no=text(plan.map.approval_no)),
-        "sources": [" · ".join(dict.fromkeys(text(part) for part in one.values() if part)) for one in sources],
         "bounds": [[float(south), float(west)], [float(north), float(east)]],
-        "streets": merged_lines(study.streets.geometry),
-        "ground": {
-            theme: merged_lines(study.backdrop.geometry[study.backdrop["theme"] == theme]) for theme in GROUND_THEMES
-        },
         "levels": _levels(result),
         "groups": [{"name": name, "indicators": [next(numbers) for _ in rows]} for name, rows in groups if rows],
         "indicators": [indicator for _, rows in groups for indicator in rows],

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cfc_geo import catalog
+from cfc_geo.outputs.remedy_words import counted_in_words, remedies_in_words
 from cfc_geo.outputs.tables import figure, text
 from cfc_geo.tables import ALL_UNITS
 
@@ -89,6 +90,8 @@ def readable(table: pd.DataFrame, lang: str) -> pd.DataFrame:
         "evidence": lambda evidence: _say(f"evidence.{evidence}", lang),
         "certainty": lambda certainty: _say(f"certainty.{certainty}", lang),
         "severity": lambda severity: _say(f"severity.{severity}", lang),
+        "profile": lambda name: str(getattr(catalog.profiles()[name], lang)),
+        "remedies": lambda told: (counted_in_words if " × " in told else remedies_in_words)(told, lang),
         "role": lambda role: _say(f"role.{role}", lang),
         "number_bound": lambda bound: _say(f"bound.{bound}", lang),
         "places_bound": lambda bound: _say(f"bound.{bound}", lang),

@@ -20,9 +20,9 @@ from cfc_geo.outputs.edits import edits_table
 BOM = "\ufeff"
 """Tells Excel and WPS that a CSV file is UTF-8."""
 
-DECIMALS = {"share": 4, "rate": 3, "m": 1, "km": 2, "min": 1, "m/s": 2}
+DECIMALS = {"share": 4, "rate": 3, "m": 1, "child_m": 1, "km": 2, "min": 1, "m/s": 2}
 """Fixed decimals by unit; `COUNTED` units have up to `COUNT_DECIMALS`, trailing zeros cut off."""
-COUNTED = ("children", "places", "count", "cost")
+COUNTED = ("children", "places", "count", "cost", "km/h")
 COUNT_DECIMALS = 3
 
 FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")

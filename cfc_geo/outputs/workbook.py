@@ -14,9 +14,12 @@ from cfc_geo.outputs.geopackage import layers
 from cfc_geo.outputs.provenance import assumed, shown_findings, shown_sources, speed_record, versions
 from cfc_geo.outputs.score_tables import score_sheets
 from cfc_geo.outputs.spreadsheet import Pen, Quantity, Sheet, readable, workbook_bytes
-from cfc_geo.outputs.tables import csv_tables, text
+from cfc_geo.outputs.tables import csv_tables, text, walk_tables
 from cfc_geo.questions.audit import limits_set
+from cfc_geo.tables import RANKED_COLUMNS
 
+MOST_PLACES = 200
+"""So many places to mend are listed, most exposure first; files have all."""
 ABOUT_WIDTHS = (26, 40, 20, 50, 24, 30, 16)
 
 
@@ -55,11 +58,27 @@ def sheets(result: Result, lang: str) -> list[Sheet]:
         result_sheet("facilities", 1),
         *([result_sheet("overflow", 0)] if "overflow.csv" in tables else []),
         *([result_sheet("review", 0)] if "review.csv" in tables else []),
+        *_walk_sheets(result, lang),
         *([] if result.scorecard is None else score_sheets(result.scorecard, lang)),
         Sheet(_say("sheet.audit", lang), audit_table(result, lang)),
         Sheet(_say("sheet.findings", lang), findings_table(result, lang)),
         Sheet(_say("sheet.dictionary", lang), dictionary_table(result, lang)),
     ]
+
+
+def _walk_sheets(result: Result, lang: str) -> list[Sheet]:
+    """Where children walk: who, what to mend, who gets there alone, school gates."""
+    found = result.child_streets
+    if found is None:
+        return []
+    tables = walk_tables(found)
+    hard = found.ranked[found.ranked["rank"] > 0].head(MOST_PLACES)
+    places = Sheet(_say("sheet.places", lang), readable(pd.DataFrame(hard[list(RANKED_COLUMNS)]), lang), "streets.csv")
+    named = {
+        name: Sheet(_say(f"sheet.{name}", lang), readable(tables[f"{name}.csv"], lang), f"{name}.csv")
+        for name in ("trips", "corridors", "corridor_parts", "alone", "schools")
+    }
+    return [named.pop("trips"), places, *named.values()]
 
 
 def audit_table(result: Result, lang: str) -> pd.DataFrame:

@@ -39,6 +39,8 @@ def measure_alone(ways: Ways, study: Study, coverage: Coverage) -> pd.DataFrame:
     A child who is within the limit but not as the profile walks is told apart by what alone would have to change:
     `between_crossings` (streets are fine as they are), `between_streets` (crossings are), `between_either` (each of
     the two alone would do), `between_steps` (neither is in the way, only steps), `between_both` (nothing alone).
+    `unknown` are those of whom coverage cannot say whether they are within. Of a kind that no file lists in full the
+    walks to what is listed are proven all the same: with_adult and alone are lower bounds, between is of these walks.
     """
     sums = UnitSums(study.origins["unit_id"], study.units)
     labels, blocks = sums.labels(), []
@@ -49,8 +51,6 @@ def measure_alone(ways: Ways, study: Study, coverage: Coverage) -> pd.DataFrame:
         for kind in [kind for kind in kinds if kind in coverage.status]:
             reached = _reached(ways, study, coverage, kind, own, adult)
             unknown = (coverage.status[kind] == UNKNOWN).to_numpy()
-            if kind not in study.surveyed:
-                unknown = unknown | ~reached.by_profile  # another that no file lists may be near
             for band in [band for band in profile.bands if band in catalog.kinds()[kind].bands]:
                 if band in study.unknown_bands:
                     continue

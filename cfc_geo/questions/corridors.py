@@ -31,6 +31,8 @@ CARRIAGEWAY_M: Final = 30.0
 """A segment of the same name that lies wholly so near is another carriageway of the corridor's street."""
 POOL: Final = 3
 """Of so many times as many corridors as are asked for it is measured what mending them brings."""
+NAMES: Final = " / "
+"""Between names, in any language."""
 SAME_PLACE_M: Final = 0.01
 ON_STREET_M: Final = 1.0
 SCHOOLS: Final = ("kindergarten", "primary_school", "middle_school", "high_school", "school")
@@ -42,8 +44,8 @@ mended, and none now. Measured by whoever passes it."""
 
 
 class Corridors(NamedTuple):
-    """`table`: one row a corridor (`tables.CORRIDOR_COLUMNS`, line), worst first. `parts`: its segments in the order in
-    which one walks them, and then its crossings (`tables.CORRIDOR_PART_COLUMNS`, geometry)."""
+    """`table`: one row a corridor (`tables.CORRIDOR_COLUMNS`, line), worst first. `parts`: its segments and
+    crossings in the order in which one comes upon them (`tables.CORRIDOR_PART_COLUMNS`, geometry)."""
 
     table: gpd.GeoDataFrame
     parts: gpd.GeoDataFrame
@@ -58,7 +60,8 @@ def find_corridors(
     `ranked`: one row a segment or crossing: element, street_id, name, highway, length_m, stress, governed_by, evidence,
     children, exposure (children × levels above what they bear), remedies, unit_id; geometry in the study's CRS. No
     segment is in two corridors, and every corridor has some exposure. Those that are hardest on most children come
-    first; with `gained`, of the first `POOL` × `count` of these, those that give most children a low-stress route. One
+    first; with `gained`, of the first `POOL` × `count` of these, in turn the one that adds most children to those who
+    have gained a low-stress route. One
     that would break `total_m` is left out, and a later, shorter one may take its place. A longer first segment than
     `most_m` is a corridor of its own. `walking`: by origin, the children of whom `gained` tells: the share who gain is
     of them, in the unit where most of those live who gain.
@@ -66,24 +69,50 @@ def find_corridors(
     """
     streets = _Streets(ranked, study)
     paths = sorted(_paths(streets, least_m, most_m), key=lambda path: (-streets.weight_of(path), path.ids(streets)))
-    alone = [] if gained is None else [gained(streets.positions(path)) for path in paths[: POOL * count]]
-    order = range(len(paths)) if gained is None else np.argsort([-gaining.sum() for gaining in alone], kind="stable")
-    chosen, left_m = list[int](), total_m
-    for at in order:
-        if len(chosen) < count and paths[at].length_m <= left_m:
-            chosen.append(int(at))
-            left_m -= paths[at].length_m
-    parts = [_parts(streets, paths[at], number) for number, at in enumerate(chosen, start=1)]
-    rows = [_row(streets, paths[at], part, study) for at, part in zip(chosen, parts, strict=True)]
     if gained is not None:
-        mended = np.zeros(0, dtype=np.int64)
-        for row, at in zip(rows, chosen, strict=True):
-            mended = np.concatenate((mended, streets.positions(paths[at])))
-            row |= _gains(alone[at], walking, study)
-            row["children_gaining_so_far"] = float(gained(np.unique(mended)).sum())
+        paths = paths[: POOL * count]
+    chosen = _taken(paths, [streets.positions(path) for path in paths], count, total_m, gained)
+    parts = [_parts(streets, paths[one.at], number) for number, one in enumerate(chosen, start=1)]
+    rows = [_row(streets, paths[one.at], part, study) for one, part in zip(chosen, parts, strict=True)]
+    for row, one in zip(rows, chosen, strict=True):
+        if one.alone is not None:
+            row |= _gains(one.alone, walking, study) | {"children_gaining_so_far": one.so_far}
     table = gpd.GeoDataFrame(rows, columns=[*CORRIDOR_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     empty = gpd.GeoDataFrame(columns=[*CORRIDOR_PART_COLUMNS, "geometry"], geometry="geometry", crs=study.crs)
     return Corridors(table, gpd.GeoDataFrame(pd.concat(parts, ignore_index=True)) if parts else empty)
+
+
+# --------------------------------------------------------------------------------------------------------------- choice
+
+
+class _Taken(NamedTuple):
+    """The path `at`, and by origin who gains from it `alone` (None: not measured); `so_far`: with all before it."""
+
+    at: int
+    alone: np.ndarray | None = None
+    so_far: float = np.nan
+
+
+def _taken(
+    paths: list["_Path"], places: list[np.ndarray], count: int, total_m: float, gained: Gained | None
+) -> list[_Taken]:
+    """Paths in turn: the one that adds most children to those who gain already, of equals the first (Minoux 1978: what
+    one adds is measured anew only where by its last measure it would be the most)."""
+    alone = [np.zeros(0) if gained is None else gained(at) for at in places]
+    adds = [float(gain.sum()) for gain in alone]
+    taken, measured, left_m, so_far = list[_Taken](), set(range(len(paths))), total_m, 0.0
+    mended, left = np.zeros(0, dtype=np.int64), list(range(len(paths)))
+    while len(taken) < count and (left := [at for at in left if paths[at].length_m <= left_m]):
+        at = max(left, key=lambda at: (adds[at], -at))
+        if gained is not None and at not in measured:
+            adds[at] = float(gained(np.union1d(mended, places[at])).sum()) - so_far
+            measured.add(at)
+            continue
+        mended, left_m, so_far = np.union1d(mended, places[at]), left_m - paths[at].length_m, so_far + adds[at]
+        taken.append(_Taken(at) if gained is None else _Taken(at, alone[at], so_far))
+        left.remove(at)
+        measured.clear()
+    return taken
 
 
 # -------------------------------------------------------------------------------------------------------------- streets
@@ -250,16 +279,14 @@ def _preference(streets: _Streets, path: _Path, row: int) -> tuple[bool, float, 
 
 
 def _parts(streets: _Streets, path: _Path, number: int) -> gpd.GeoDataFrame:
-    """The rows of `ranked` that make up a corridor, `along_m` from its first end."""
+    """The rows of `ranked` that make up a corridor, as one comes upon them, `along_m` from its first end."""
     segments = streets.table.iloc[path.rows]
     start_m = np.concatenate(([0.0], np.cumsum(streets.length_m[path.rows])))
     crossings = streets.crossings_of(path)
     together = pd.concat([segments, streets.crossings.iloc[list(crossings)]], ignore_index=True)
-    together = together.assign(
-        corridor_id=f"C{number}",
-        part=np.arange(1, len(together) + 1),
-        along_m=np.concatenate((start_m[:-1], list(crossings.values()))),
-    )
+    together = together.assign(along_m=np.concatenate((start_m[:-1], list(crossings.values()))))
+    together = together.sort_values(["along_m", "element"], kind="stable", ignore_index=True)  # crossing, then segment
+    together = together.assign(corridor_id=f"C{number}", part=np.arange(1, len(together) + 1))
     return gpd.GeoDataFrame(together[[*CORRIDOR_PART_COLUMNS, "geometry"]], geometry="geometry")
 
 
@@ -309,7 +336,7 @@ def _name(segments: pd.DataFrame) -> str:
     """Its streets' names, the longest stretch first; "" where none has a name."""
     named = segments[segments["name"].fillna("") != ""]
     total = named.groupby("name")["length_m"].sum().reset_index()
-    return "、".join(total.sort_values(["length_m", "name"], ascending=[False, True])["name"])
+    return NAMES.join(total.sort_values(["length_m", "name"], ascending=[False, True])["name"])
 
 
 def _met(streets: _Streets, path: _Path, node: int) -> str:
@@ -336,7 +363,7 @@ def _joined(line: shapely.Geometry, study: Study) -> dict[str, object]:
     for what, kinds in (("schools", SCHOOLS), ("parks", PARKS)):
         of_kind = joined[joined["kind"].isin(kinds)].sort_values("facility_id")
         names = of_kind["name"].fillna("").where(lambda name: name != "", of_kind["facility_id"])
-        found |= {what: len(of_kind), f"{what}_joined": "、".join(names)}
+        found |= {what: len(of_kind), f"{what}_joined": NAMES.join(names)}
     return found
 
 

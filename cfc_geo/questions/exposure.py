@@ -4,6 +4,7 @@ A remedy is one that the rules of stress say is enough for every profile that wa
 trips that have no walk without a place too hard are searched again with that one place mended.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,16 +16,8 @@ import shapely
 from cfc_geo import catalog
 from cfc_geo.catalog import Profile
 from cfc_geo.model import Study
-from cfc_geo.network.flows import (
-    Excess,
-    Flows,
-    Trips,
-    Ways,
-    bearable,
-    crossing_excess,
-    street_excess,
-    without,
-)
+from cfc_geo.network.excess import crossing_excess, street_excess
+from cfc_geo.network.flows import Excess, Flows, Trips, Ways, bearable, without
 from cfc_geo.network.stress import crossing_stress, remedied_crossings, remedied_streets
 from cfc_geo.network.traits import traits_of
 from cfc_geo.tables import RANKED_COLUMNS
@@ -36,38 +29,43 @@ LEAST: Final = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """The trips of one kind as they are walked by a profile."""
+    """The trips of one kind as they are walked by a profile, each with the metres of its shortest walk; `no_way` are
+    the children of those trips that it cannot walk."""
 
     kind: str
     profile: Profile
     trips: Trips
     excess: Excess
     flows: Flows
+    no_way: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
     """Every street and crossing on which children walk. `ranked`: `tables.RANKED_COLUMNS`, most exposure first; `of`
-    (`STREET`, `CROSSING`, `MIDBLOCK`) and `row` say which place of the graph each row is."""
+    (`STREET`, `CROSSING`, `MIDBLOCK`) and `elements` (a tuple a row) say which elements of the graph each row is."""
 
     ranked: gpd.GeoDataFrame
     of: np.ndarray
-    row: np.ndarray
+    elements: np.ndarray
     walked: list[Walked]
     ways: Ways
     study: Study
     detour: float
 
     def children_gaining(self, rows: np.ndarray) -> np.ndarray:
-        """By origin, the children who have a walk without a place too hard once all of `rows` of `ranked` are mended,
-        and have none now: searched anew, not estimated."""
-        of, row = self.of[rows], self.row[rows]
-        shapes = self.ranked.geometry.to_numpy()[rows]
+        """By origin, the children who have a walk without a place too hard once those of `rows` of `ranked` that have a
+        remedy are mended, and have none now: searched anew, not estimated."""
+        rows = np.asarray(rows)[(self.ranked["remedies"] != "").to_numpy()[rows]]
+        streets, crossings, midblocks = (
+            np.array([at for row in rows if self.of[row] == of for at in self.elements[row]], dtype=np.int64)
+            for of in (STREET, CROSSING, MIDBLOCK)
+        )
+        shapes, over = self.ranked.geometry.to_numpy()[rows], self.of[rows] == MIDBLOCK
+        shapes[over] = self.study.streets.geometry.to_numpy()[midblocks]  # crossed anywhere along it
         gain = np.zeros(len(self.study.origins))
         for one in self.walked:
-            mended = without(
-                one.excess, streets=row[of == STREET], crossings=row[of == CROSSING], midblocks=row[of == MIDBLOCK]
-            )
+            mended = without(one.excess, streets=streets, crossings=crossings, midblocks=midblocks)
             trips = _pending_near(one, self.study, shapely.union_all(shapes), self.detour)
             if len(trips.origin):
                 gains = np.where(bearable(self.ways, mended, trips, detour=self.detour), trips.children, 0.0)
@@ -84,9 +82,9 @@ def rank_places(walked: list[Walked], ways: Ways, study: Study, *, detour: float
     table["rank"] = np.where(table["exposure"] > LEAST, np.arange(1, len(table) + 1), 0)
     table["children_gaining"] = np.nan
     ranked = gpd.GeoDataFrame(table, geometry="geometry", crs=study.crs)
-    ranked["unit_id"] = _units(ranked, study)
-    of, row = ranked["_of"].to_numpy(), ranked["_row"].to_numpy()
-    return Places(ranked[[*RANKED_COLUMNS, "geometry"]], of, row, walked, ways, study, detour)
+    ranked["unit_id"] = units_at(ranked.geometry.to_numpy(), study)
+    of, elements = ranked["_of"].to_numpy(), ranked["_elements"].to_numpy()
+    return Places(ranked[[*RANKED_COLUMNS, "geometry"]], of, elements, walked, ways, study, detour)
 
 
 def measure_gains(places: Places, most: int) -> Places:
@@ -101,6 +99,19 @@ def measure_gains(places: Places, most: int) -> Places:
 def safe_children(one: Walked) -> float:
     """Children of whose trip some walk has no place too hard."""
     return float(one.trips.children[one.flows.borne == 0].sum())
+
+
+def units_at(shapes: np.ndarray, study: Study) -> np.ndarray:
+    """The unit of the lowest level in which the middle of each shape lies, "" outside."""
+    leaves = study.units[~study.units["unit_id"].isin(study.units["parent_id"])].sort_values("unit_id")
+    middle = shapely.centroid(shapes)
+    is_line = shapely.get_type_id(shapes) == 1
+    middle[is_line] = shapely.line_interpolate_point(shapes[is_line], 0.5, normalized=True)
+    place, unit = shapely.STRtree(leaves.geometry.to_numpy()).query(middle, predicate="intersects")
+    found = np.full(len(shapes), "", dtype=object)
+    order = np.lexsort((unit, place))[::-1]  # the least id is written last, and stays
+    found[place[order]] = leaves["unit_id"].to_numpy(dtype=object)[unit[order]]
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------------- elements
@@ -141,31 +152,54 @@ def _streets(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
 
 
 def _crossings(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
+    """One row a street that is crossed at a junction, whichever of its two arms there: what is told of it is true of
+    the hardest arm in use, and a remedy is one for both."""
     children = np.sum([one.flows.crossing for one in walked], axis=0)
     shortest = np.sum([one.flows.crossing_shortest for one in walked], axis=0)
     exposure = np.sum([one.flows.crossing * np.minimum(one.excess.crossing, 3) for one in walked], axis=0)
+    crossings = ways.graph.crossings
+    street_id = crossings["street_id"].to_numpy(dtype=object)
+    names = study.streets.set_index("street_id")["name"].fillna("").reindex(street_id).to_numpy(dtype=object)
+    place = _places_of(crossings, names)
     rows = np.flatnonzero(children + shortest > LEAST)
-    table = ways.graph.crossings.iloc[rows]
-    names = study.streets.set_index("street_id")["name"].fillna("")
+    unused, stress = children[rows] <= LEAST, crossings["stress"].to_numpy()[rows]
+    rows = rows[np.lexsort((-exposure[rows], -stress, unused, place[rows]))]
+    first = np.flatnonzero(np.diff(place[rows], prepend=-1))
+    arms = np.split(rows, first)[1:]
+    hardest = crossings.iloc[rows[first]]
+    now, enough = _crossing_remedies(walked, ways)
+    told = {name: hardest[name].to_numpy(dtype=object) for name in ("highway", "crossing_type", "governed_by")}
     return _table(
-        rows,
+        arms,
         CROSSING,
         element=CROSSING_WORD,
-        street_id=table["street_id"].to_numpy(dtype=object),
-        node_id=table["node_id"].astype(str).to_numpy(dtype=object),
-        name=names.reindex(table["street_id"]).to_numpy(dtype=object),
-        highway=table["highway"].to_numpy(dtype=object),
+        street_id=np.array([" ".join(sorted(street_id[of])) for of in arms], dtype=object),
+        node_id=hardest["node_id"].astype(str).to_numpy(dtype=object),
+        name=names[rows[first]],
         length_m=0.0,
-        crossing_type=table["crossing_type"].to_numpy(dtype=object),
-        stress=table["stress"].to_numpy(),
-        governed_by=table["governed_by"].to_numpy(dtype=object),
-        stress_evidence=table["stress_evidence"].to_numpy(dtype=object),
-        children=children[rows],
-        children_shortest=shortest[rows],
-        exposure=exposure[rows],
-        remedies=_crossing_remedies(walked, ways)[rows],
-        geometry=table.geometry.to_numpy(),
+        stress=hardest["stress"].to_numpy(),
+        stress_evidence=hardest["stress_evidence"].to_numpy(dtype=object),
+        children=np.add.reduceat(children[rows], first),
+        children_shortest=np.add.reduceat(shortest[rows], first),
+        exposure=np.add.reduceat(exposure[rows], first),
+        remedies=_listed(
+            np.logical_or.reduceat(now[rows], first),
+            {name: np.logical_and.reduceat((helps | ~now)[rows], first) for name, helps in enough.items()},
+        ),
+        geometry=hardest.geometry.to_numpy(),
+        **told,
     )
+
+
+def _places_of(crossings: pd.DataFrame, names: np.ndarray) -> np.ndarray:
+    """By crossing the number of its place. The two arms of a street at a junction are one: a walk over the street
+    crosses one of them. More than two are not, for a walk may cross several, and would count more than once. Streets
+    without a name are told apart by their class."""
+    street = np.where(names != "", names, "\n" + crossings["highway"].astype(str))
+    arms = crossings.assign(street=street).groupby(["node_id", "street"], sort=False)["street"]
+    several = arms.transform("size").to_numpy() > 2
+    found: np.ndarray = np.where(several, len(crossings) + np.arange(len(crossings)), arms.ngroup())
+    return found
 
 
 def _midblocks(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
@@ -196,8 +230,10 @@ def _midblocks(walked: list[Walked], ways: Ways, study: Study) -> pd.DataFrame:
     )
 
 
-def _table(rows: np.ndarray, of: int, **columns: object) -> pd.DataFrame:
-    return pd.DataFrame({"_of": of, "_row": rows, **columns}, index=range(len(rows)))
+def _table(elements: Sequence[np.ndarray] | np.ndarray, of: int, **columns: object) -> pd.DataFrame:
+    """`elements`: by row those of the graph that it is, one or several."""
+    of_row = [tuple(np.atleast_1d(one).tolist()) for one in elements]
+    return pd.DataFrame({"_of": of, "_elements": of_row, **columns}, index=range(len(elements)))
 
 
 # ------------------------------------------------------------------------------------------------------------- remedies
@@ -206,13 +242,14 @@ def _table(rows: np.ndarray, of: int, **columns: object) -> pd.DataFrame:
 def _street_remedies(walked: list[Walked], ways: Ways, study: Study) -> np.ndarray:
     enough = {}
     for name, levels in remedied_streets(study.streets).items():
-        worst = [street_excess(ways, levels, one.profile).max(axis=1) for one in walked]
+        worst = [street_excess(levels, ways.steps, ways.tunnel, one.profile).max(axis=1) for one in walked]
         enough[name] = np.max(worst, axis=0) == 0
     now = np.max([one.excess.street.max(axis=1) for one in walked], axis=0) > 0
     return _listed(now, enough)
 
 
-def _crossing_remedies(walked: list[Walked], ways: Ways) -> np.ndarray:
+def _crossing_remedies(walked: list[Walked], ways: Ways) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """By crossing of the graph, whether it is too hard for somebody of `walked`, and what would be enough."""
     table = ways.graph.crossings
     ranks = {name: rank for rank, name in enumerate(catalog.stress_rules()["volumes"])}
     facts = (
@@ -221,7 +258,7 @@ def _crossing_remedies(walked: list[Walked], ways: Ways) -> np.ndarray:
         table["volume"].map(ranks).to_numpy(),
     )  # fmt: skip
     now = np.max([one.excess.crossing for one in walked], axis=0) > 0
-    return _listed(now, _enough(walked, facts, table["highway"].to_numpy(dtype=object)))
+    return now, _enough(walked, facts, table["highway"].to_numpy(dtype=object))
 
 
 def _midblock_remedies(walked: list[Walked], ways: Ways, study: Study) -> np.ndarray:
@@ -235,7 +272,7 @@ def _midblock_remedies(walked: list[Walked], ways: Ways, study: Study) -> np.nda
 def _enough(
     walked: list[Walked], facts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], highway: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Remedy → which crossings nobody of `walked` then finds too hard."""
+    """Remedy → which crossings no profile of `walked` then finds too hard, walking there or not."""
     found = {}
     for name, then in remedied_crossings(*facts).items():
         level = crossing_stress(*then)
@@ -274,17 +311,3 @@ def _pending_near(one: Walked, study: Study, shape: shapely.Geometry, detour: fl
     keep = pending & near[number]
     trips = one.trips
     return Trips(trips.origin[keep], trips.facility[keep], trips.children[keep], trips.metres[keep])
-
-
-def _units(ranked: gpd.GeoDataFrame, study: Study) -> np.ndarray:
-    """The unit of the lowest level in which the middle of each place lies, "" outside."""
-    leaves = study.units[~study.units["unit_id"].isin(study.units["parent_id"])].sort_values("unit_id")
-    shapes = ranked.geometry.to_numpy()
-    middle = shapely.centroid(shapes)
-    is_line = shapely.get_type_id(shapes) == 1
-    middle[is_line] = shapely.line_interpolate_point(shapes[is_line], 0.5, normalized=True)
-    place, unit = shapely.STRtree(leaves.geometry.to_numpy()).query(middle, predicate="intersects")
-    found = np.full(len(ranked), "", dtype=object)
-    order = np.lexsort((unit, place))[::-1]  # the least id is written last, and stays
-    found[place[order]] = leaves["unit_id"].to_numpy(dtype=object)[unit[order]]
-    return found

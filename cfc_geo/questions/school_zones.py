@@ -1,9 +1,9 @@
 """Are the streets at a school's gates what GA/T 1215-2014 asks for? Per gate: met, not met, or not known.
 
-Asked: 30 km/h on roads within 150 m of the gate along the streets; a marked crossing (or a footbridge or subway) within
-50 m; signals at it where the road has two lanes or more per direction. A map that is silent is no proof: a speed that
-no tag gives is not known, and a crossing is missing only where one is mapped a little farther on, so that crossings
-are evidently mapped there.
+Asked: 30 km/h on roads within 150 m of the gate along the streets; a marked crossing (or a footbridge or subway: a way
+without cars whose line crosses a road's) within 50 m; signals at it where the road has two lanes or more per direction.
+A map that is silent is no proof: a speed that no tag gives is not known, and a crossing is missing only where one is
+mapped a little farther on, so that crossings are evidently mapped there.
 """
 
 import heapq
@@ -12,6 +12,7 @@ from typing import Final
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from cfc_geo.model import Network, Snaps, Study
 from cfc_geo.network.sided import mapped_crossings
@@ -67,6 +68,7 @@ class _Streets:
         self.lanes_tagged = (stress["lanes_evidence"] == "tagged").to_numpy()
         above = study.streets["bridge"].eq(True).to_numpy() | study.streets["tunnel"].eq(True).to_numpy()
         self.over = above & ~self.cars
+        self.over[self.over] = self._over_a_road(study.streets.geometry.to_numpy())
         text = mapped_crossings(network, study.streets, study.nodes)
         self.crossing, _, _ = crossing_kind(text)
         on_road = np.zeros(len(text), dtype=bool)
@@ -79,6 +81,13 @@ class _Streets:
             if network.segment_forward[segment] or network.segment_backward[segment]:
                 for node in set(ends):
                     self.beside.setdefault(node, []).append(segment)
+
+    def _over_a_road(self, lines: np.ndarray) -> np.ndarray:
+        """Which of the ways in `over` lead over or under a road with cars, and not only over a brook."""
+        ways, roads = lines[self.over], shapely.STRtree(lines[self.cars])
+        found = np.zeros(len(ways), dtype=bool)
+        found[roads.query(ways, predicate="crosses")[0]] = True
+        return found
 
     def at_gate(self, segment: int, at_m: float) -> tuple[object, ...]:
         """The values of `ZONE_COLUMNS` from speed_status on."""

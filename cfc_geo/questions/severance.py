@@ -34,6 +34,8 @@ ROAD_M: Final = 100.0
 """A link over a road is no longer: a longer one leads through the blocks beside it, and the road is not what parts."""
 DOOR_M: Final = 1.0
 """A link crosses a barrier between its ends, so far from them."""
+NAMED_WITHIN_M: Final = 5e-3
+"""Streets so near to a place are at it: a scenario writes places, and its edit compares them, to the millimetre."""
 LEAST_PART: Final = 0.05
 """Pieces of the streets that are joined to no other and hold less than this share of all are gaps in the data, as a
 rule: no link to them is proposed. What is larger may be the other bank."""
@@ -42,6 +44,10 @@ LIVE_NEAR_M: Final = 500.0
 STILL_WORTH: Final = 0.5
 """A further link must still save, beside those before it, this share of what it would save alone."""
 MOST_MEASURED: Final = 120
+ALIKE: Final = 0.8
+"""Of links over one barrier whose middles lie within `ALIKE_M` and that save at least this share of what the best of
+them does, the shortest is taken: an oblique one costs more than it brings. An assumption, both."""
+ALIKE_M: Final = 150.0
 BARRIERS: Final = ("water", "rail", "road")
 """Themes of the backdrop that part people; roads are also streets with two sides (`network/sided.py`)."""
 
@@ -142,7 +148,7 @@ def find_links(
         children=np.stack([children_for(kind, study) for kind in kinds], axis=1),
         horizon_m=nearest.horizon_m,
     )
-    ends = _apart(network, _barriers(study), now, longest_m, least_saved_m)
+    ends = _apart(network, study.streets, _barriers(study), now, longest_m, least_saved_m)
     pairs = list(_parted(ends, network, study))
     pairs = _worth_measuring(pairs, network, study, now)
     chosen = list(_best(pairs, network, attached, now, count))
@@ -189,14 +195,15 @@ def _barriers(study: Study) -> gpd.GeoDataFrame:
 
 
 def _apart(
-    network: Network, barriers: gpd.GeoDataFrame, now: _Walks, longest_m: float, least_saved_m: float
-) -> np.ndarray:
+    network: Network, streets: gpd.GeoDataFrame, barriers: gpd.GeoDataFrame, now: _Walks, longest_m: float,
+    least_saved_m: float,
+) -> np.ndarray:  # fmt: skip
     """Pairs of nodes near barriers and near one another, at one of which somebody would save enough."""
     points = shapely.points(network.node_xy)
     tree = shapely.STRtree(points)
     near = np.unique(shapely.STRtree(barriers.geometry.to_numpy()).query(points, "dwithin", distance=longest_m)[0])
     large = network.component_m >= LEAST_PART * network.component_m.sum()
-    joined = large[network.component] & (network.component >= 0)
+    joined = large[network.component] & (network.component >= 0) & _can_be_named(network, streets)
     near = near[joined[near]]
     found = [np.zeros((0, 2), dtype=np.int64)]
     for start in range(0, len(near), NODES_AT_ONCE):
@@ -209,6 +216,21 @@ def _apart(
         kept = (saved >= least_saved_m) & (metres > 2 * DOOR_M)
         found.append(np.column_stack((here[kept], there[kept])))
     return np.concatenate(found)
+
+
+def _can_be_named(network: Network, streets: gpd.GeoDataFrame) -> np.ndarray:
+    """Nodes that a place says: all open streets there end at the node. Elsewhere, as at a closed gate or where a street
+    runs below, the edit that draws a link would not know which is meant, and refuses."""
+    open_ = network.segment_forward | network.segment_backward
+    for mark in ("closed", "added"):  # an edit joins no street of these
+        open_ &= ~streets[mark].eq(True).to_numpy() if mark in streets else True
+    rows = np.flatnonzero(open_)
+    tree = shapely.STRtree(streets.geometry.to_numpy()[rows])
+    node, street = tree.query(shapely.points(network.node_xy), "dwithin", distance=NAMED_WITHIN_M)
+    ends_here = (network.segment_from[rows[street]] == node) | (network.segment_to[rows[street]] == node)
+    found = np.bincount(node[ends_here], minlength=len(network.node_id)) > 0
+    found[node[~ends_here]] = False
+    return found
 
 
 def _parted(ends: np.ndarray, network: Network, study: Study) -> Iterator[_Pair]:
@@ -254,7 +276,9 @@ def _worth_measuring(pairs: list[_Pair], network: Network, study: Study, now: _W
         if promise[at] <= 0 or len(kept) == MOST_MEASURED:
             break
         if not kept or np.hypot(*(middle[kept] - middle[at]).T).min() >= APART_M:
-            kept.append(at)
+            near = np.flatnonzero(np.hypot(*(middle - middle[at]).T) < APART_M)
+            alike = near[promise[near] >= ALIKE * promise[at]]
+            kept.append(int(alike[np.argmin(metres[alike, 0])]))
     return [pairs[at] for at in kept]
 
 
@@ -282,7 +306,7 @@ def _best(pairs: list[_Pair], network: Network, attached: Attachment, now: _Walk
         ]
         if not any(worth):
             return
-        best = pairs[int(np.argmax(worth))]
+        best = _shortest_like(int(np.argmax(worth)), pairs, worth, network)
         yield best
         chosen.append(best)
         with_links = _Walks(
@@ -291,6 +315,18 @@ def _best(pairs: list[_Pair], network: Network, attached: Attachment, now: _Walk
             now.children,
             now.horizon_m,
         )
+
+
+def _shortest_like(best: int, pairs: list[_Pair], worth: list[float], network: Network) -> _Pair:
+    """Of the links that cross the same barrier near the best one and save about as much, the shortest."""
+    middle = np.array([network.node_xy[[pair.one, pair.other]].mean(axis=0) for pair in pairs])
+    apart_m = np.hypot(*(middle - middle[best]).T)
+    alike = [
+        row
+        for row, pair in enumerate(pairs)
+        if worth[row] >= ALIKE * worth[best] and apart_m[row] <= ALIKE_M and pair[3:] == pairs[best][3:]
+    ]
+    return pairs[min(alike, key=lambda row: (pairs[row].metres, -worth[row]))]
 
 
 def _saved(pair: _Pair, network: Network, attached: Attachment, now: _Walks) -> float:
@@ -358,7 +394,7 @@ def _row(
 
 
 def _street_at(node: int, study: Study, network: Network) -> str:
-    """The name of a street that ends at a node, or the id of one where none has a name: the first in text order."""
+    """The name of a street that ends at a node, the first in text order; "" where none has a name."""
     rows = np.flatnonzero((network.segment_from == node) | (network.segment_to == node))
     here = study.streets.iloc[rows]
-    return min(set(here["name"].fillna("")) - {""}, default=min(here["street_id"], default=""))
+    return min(set(here["name"].fillna("")) - {""}, default="")

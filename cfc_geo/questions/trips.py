@@ -24,9 +24,10 @@ LEAST: Final = 1e-9
 class KindTrips:
     """The trips to one kind, sorted by facility: positions of origins and of the study's facilities, children, metres.
 
-    `wanting`: all children of the bands; `beyond`: those whose facility is farther than the farthest walk, or whom no
-    facility is assigned; `no_room`: those of them who would find all places taken. trips + beyond = wanting.
-    `capacity_assumed`: facilities of unknown capacity.
+    `wanting`: all children of the bands; `beyond`: those who have no trip, trips + beyond = wanting. Why, each counted
+    once: `off_street`, whose home is attached to no street, so that nobody knows; else `no_district`, whose home lies
+    in none; else `no_room`, who find all places taken; else `too_far`. `capacity_assumed`: facilities of unknown
+    capacity.
     """
 
     kind: str
@@ -36,19 +37,23 @@ class KindTrips:
     metres: np.ndarray
     wanting: float
     beyond: float
+    off_street: float
+    no_district: float
     no_room: float
+    too_far: float
     capacity_assumed: int
 
 
 def trips_to(
     kind: str, study: Study, pairs: pd.DataFrame, *, assign: Assign, participation: float = 1.0,
-    weights: np.ndarray, districts: pd.DataFrame | None = None,
+    weights: np.ndarray, districts: pd.DataFrame | None = None, on_street: np.ndarray | None = None,
 ) -> KindTrips:  # fmt: skip
     """Trips of the children of all known bands of `kind`, times `participation`.
 
     `pairs` (origin, facility: positions; metres) are all walks short enough; `weights` says how much each counts by
     nearness, for gravity and for kinds without places. Where there are `districts` (origin, facility: positions),
     children go to the nearest of their own district's facilities, whatever `assign` says, and else nowhere.
+    `on_street`: which origins are attached to the streets; None: all.
     """
     bands = [children_column(band) for band in catalog.kinds()[kind].bands if band not in study.unknown_bands]
     wanting = study.origins[bands].sum(axis=1).to_numpy(dtype=float) * participation
@@ -60,7 +65,7 @@ def trips_to(
     capacity = study.facilities["capacity"].to_numpy(dtype=float)
     has_places = catalog.kinds()[kind].has_places
     unknown = int(np.isnan(capacity[pairs["facility"].unique()]).sum())
-    no_room, assumed = 0.0, 0
+    assumed = 0
     if districts is not None:
         mine = pairs.merge(districts, on=["origin", "facility"]).drop_duplicates("origin")
         found = mine.assign(children=wanting[mine["origin"]])
@@ -69,13 +74,20 @@ def trips_to(
         assumed = unknown if has_places else 0
         found = _split(pairs, wanting, size)
     elif assign == "room":
-        found, no_room = _with_room(pairs, wanting, np.where(np.isnan(capacity), np.inf, capacity))
+        found = _with_room(pairs, wanting, np.where(np.isnan(capacity), np.inf, capacity))
         assumed = unknown
     else:
         mine = pairs.drop_duplicates("origin")
         found = mine.assign(children=wanting[mine["origin"]])
     found = found[found["children"] > LEAST].sort_values(["facility", "origin"], kind="stable")
     total = float(wanting.sum())
+    left = np.maximum(wanting - np.bincount(found["origin"], weights=found["children"], minlength=len(wanting)), 0.0)
+    off_street = ~on_street if on_street is not None else np.zeros(len(wanting), dtype=bool)
+    no_district, no_room = np.zeros((2, len(wanting)), dtype=bool)
+    if districts is not None:
+        no_district[:] = ~off_street & ~np.isin(np.arange(len(wanting)), districts["origin"])
+    elif has_places and assign == "room":
+        no_room[pairs["origin"]] = True
     return KindTrips(
         kind=kind,
         origin=found["origin"].to_numpy(dtype=np.int64),
@@ -84,7 +96,10 @@ def trips_to(
         metres=found["metres"].to_numpy(dtype=float),
         wanting=total,
         beyond=max(total - float(found["children"].sum()), 0.0),
-        no_room=no_room,
+        off_street=float(left[off_street].sum()),
+        no_district=float(left[no_district].sum()),
+        no_room=float(left[no_room].sum()),
+        too_far=float(left[~(off_street | no_district | no_room)].sum()),
         capacity_assumed=assumed,
     )
 
@@ -106,9 +121,9 @@ def _split(pairs: pd.DataFrame, wanting: np.ndarray, size: np.ndarray) -> pd.Dat
     return pairs.assign(children=share * wanting[pairs["origin"]])
 
 
-def _with_room(pairs: pd.DataFrame, wanting: np.ndarray, room: np.ndarray) -> tuple[pd.DataFrame, float]:
+def _with_room(pairs: pd.DataFrame, wanting: np.ndarray, room: np.ndarray) -> pd.DataFrame:
     """The nearest pairs first, as long as both sides have children and places left: nobody could swap to be nearer
-    (Gale & Shapley 1962, both sides preferring the nearer). Also the children who find every place taken."""
+    (Gale & Shapley 1962, both sides preferring the nearer)."""
     left, room = wanting.copy(), room.copy()
     taken = np.zeros(len(pairs))
     for row, (origin, facility) in enumerate(zip(pairs["origin"].tolist(), pairs["facility"].tolist(), strict=True)):
@@ -117,4 +132,4 @@ def _with_room(pairs: pd.DataFrame, wanting: np.ndarray, room: np.ndarray) -> tu
             taken[row] = count
             left[origin] -= count
             room[facility] -= count
-    return pairs.assign(children=taken), float(left[np.unique(pairs["origin"])].sum())
+    return pairs.assign(children=taken)

@@ -1,8 +1,7 @@
 /* Shows the walks of one question. All text from data goes in through textContent. */
 (function () {
   "use strict";
-  const { data, words, $, still, colours, narrow, make, row, button, start, ground } = window.cfcDrawn;
-  const list = (into, texts) => into.replaceChildren(...texts.map((text) => make("li", text)));
+  const { data, words, $, still, colours, make, list, row, button, stressLegend, groundLegend, start, ground, card, together } = window.cfcDrawn;
   let chosen = 0;
 
   $("title").textContent = data.title;
@@ -10,40 +9,12 @@
   $("place").textContent = data.place;
   $("rests-word").textContent = words.rests;
   list($("verdict"), data.verdict);
-  list($("rests"), [...data.rests, ...data.sources]);
-  $("legend").append(make("li", words.stress));
-  [1, 2, 3, 4].forEach((level) => row($("legend"), words["stress_" + level], "s" + level));
+  list($("rests"), data.rests);
+  stressLegend($("legend"));
   row($("legend"), words.refused, "refused");
+  groundLegend($("legend"));
 
-  const every = data.walks.flatMap((walk) => walk.parts.flatMap((part) => part.at));
-  const bounds = L.latLngBounds(every);
-  const map = start();
-  map.fitBounds(bounds, narrow()
-    ? { paddingTopLeft: [24, 30], paddingBottomRight: [24, window.innerHeight * 0.5] }
-    : { paddingTopLeft: [380, 40], paddingBottomRight: [50, 60] });
-  ground(map);
-
-  const drawn = L.layerGroup().addTo(map);
-
-  function draw() {
-    drawn.clearLayers();
-    data.walks.forEach((walk, number) => {
-      if (number === chosen) return;
-      walk.parts.forEach((part) => L.polyline(part.at, { ...still, color: "#8f8a80", weight: 4, opacity: 0.75 }).addTo(drawn));
-    });
-    const walk = data.walks[chosen];
-    walk.parts.forEach((part) => L.polyline(part.at, { ...still, color: "#fff", weight: 10 }).addTo(drawn));
-    walk.parts.forEach((part) => L.polyline(part.at, { ...still, color: colours[part.stress], weight: 6,
-      dashArray: part.stress ? null : "2 7" }).addTo(drawn));
-    walk.hazards.forEach((hazard, turn) => {
-      const icon = L.divIcon({ className: "pin s" + hazard.stress + (hazard.borne ? "" : " refused"), iconSize: [22, 22], html: make("span", String(turn + 1)) });
-      L.marker(hazard.at, { icon, keyboard: false }).bindTooltip(make("span", hazard.text)).addTo(drawn);
-    });
-    const first = walk.parts[0].at[0];
-    const last = walk.parts[walk.parts.length - 1].at.slice(-1)[0];
-    [[first, words.start], [last, words.goal]].forEach(([at, word]) => L.marker(at, {
-      icon: L.divIcon({ className: "pin end", iconSize: [null, 20], iconAnchor: [16, 30], html: make("span", word) }), interactive: false }).addTo(drawn));
-  }
+  const every = L.latLngBounds(data.walks.flatMap((walk) => walk.parts.flatMap((part) => part.at)));
 
   function tell() {
     const walk = data.walks[chosen];
@@ -62,6 +33,48 @@
     const parts = [make("i", "", "s" + walk.worst), make("span", walk.name), make("small", walk.short)];
     button($("walks"), parts, () => { chosen = number; draw(); tell(); });
   });
+  const map = start(() => every);
+  ground(map);
+  const drawn = L.layerGroup().addTo(map), pins = L.layerGroup().addTo(map);
+
+  /* 1, 2, 3, 7 → 1–3, 7 */
+  const told = (numbers) => numbers.reduce((runs, one) => {
+    const last = runs[runs.length - 1];
+    if (last && last[1] === one - 1) last[1] = one; else runs.push([one, one]);
+    return runs;
+  }, []).map(([first, last]) => (first === last ? first : first + "–" + last)).join(", ");
+
+  /* The hazards of the chosen walk; those that would hide one another share a pin. */
+  function pinHazards() {
+    pins.clearLayers();
+    const hazards = data.walks[chosen].hazards;
+    together(map, hazards.map((hazard) => hazard.at), 22).forEach((turns) => {
+      const here = turns.map((turn) => hazards[turn]), numbers = told(turns.map((turn) => turn + 1));
+      const kind = "pin s" + Math.max(...here.map((hazard) => hazard.stress)) + (here.every((hazard) => hazard.borne) ? "" : " refused");
+      const icon = L.divIcon({ className: kind, iconSize: [Math.max(22, 10 + 6.5 * numbers.length), 22], html: make("span", numbers) });
+      const lines = here.map((hazard, at) => turns[at] + 1 + ". " + hazard.text);
+      L.marker(here[0].at, { icon, keyboard: false }).bindTooltip(here.length > 1 ? card(lines) : make("span", lines[0])).addTo(pins);
+    });
+  }
+
+  function draw() {
+    drawn.clearLayers();
+    data.walks.forEach((walk, number) => {
+      if (number === chosen) return;
+      walk.parts.forEach((part) => L.polyline(part.at, { ...still, color: "#8f8a80", weight: 4, opacity: 0.75 }).addTo(drawn));
+    });
+    const walk = data.walks[chosen];
+    walk.parts.forEach((part) => L.polyline(part.at, { ...still, color: "#fff", weight: 10 }).addTo(drawn));
+    walk.parts.forEach((part) => L.polyline(part.at, { ...still, color: colours[part.stress], weight: 6,
+      dashArray: part.stress ? null : "2 7" }).addTo(drawn));
+    const first = walk.parts[0].at[0];
+    const last = walk.parts[walk.parts.length - 1].at.slice(-1)[0];
+    [[first, words.start], [last, words.goal]].forEach(([at, word]) => L.marker(at, {
+      icon: L.divIcon({ className: "pin end", iconSize: [null, 20], iconAnchor: [16, 30], html: make("span", word) }), interactive: false }).addTo(drawn));
+    pinHazards();
+  }
+
+  map.on("zoomend", pinHazards);
   draw();
   tell();
   window.cfcRoute = { walks: data.walks.length, hazards: data.walks.map((walk) => walk.hazards.length) };

@@ -1,22 +1,16 @@
 /* Colours units by any indicator. All text from data goes in through textContent. */
 (function () {
   "use strict";
-  const { data, words, $, still, narrow, make, row, start, ground } = window.cfcDrawn;
+  const { data, words, $, make, row, fit, start, ground, answering } = window.cfcDrawn;
   const fills = ["#f2e3d5", "#d5e3dc", "#a5cbc2", "#5fa3a0", "#1f6f78"], unknown = "#cdc8bf";
   const statuses = { met: words.met, missed: words.missed, no_data: words.no_data, not_judged: "" };
 
   $("title").textContent = words.page + " · " + data.title;
   $("indicator-word").textContent = words.indicator;
   $("level-word").textContent = words.level;
-  const map = start();
-  const fit = (bounds) => map.fitBounds(bounds, narrow()
-    ? { paddingTopLeft: [16, 20], paddingBottomRight: [16, window.innerHeight * 0.4] }
-    : { paddingTopLeft: [370, 30], paddingBottomRight: [40, 50] });
-  fit(data.bounds);
-  [["ground", 300], ["over", 450]].forEach(([name, z]) => { map.createPane(name).style.zIndex = z; });
-  map.getPane("over").style.pointerEvents = "none";
-  ground(map, { pane: "ground" });
-  const drawn = L.layerGroup().addTo(map);
+  const map = start(() => data.bounds);
+  ground(map);
+  const drawn = answering(map);
 
   const option = (into, value, text) => { const one = make("option", text); one.value = value; into.append(one); };
   data.groups.forEach((group) => {
@@ -63,12 +57,11 @@
     sorted.forEach((unit) => {
       const value = chosen.values[unit.id];
       const fillColor = value.known ? fills[classOf(value.least)] : unknown;
-      const shape = L.polygon(unit.at, { color: "#4d565b", weight: 1, fillColor, fillOpacity: 0.72 }).addTo(drawn);
-      const verdict = statuses[value.status] || "";
-      shape.bindTooltip(make("span", [unit.name, value.told, verdict].filter(Boolean).join(" · ")), { sticky: true });
+      const verdict = statuses[value.status] || "", told = () => [unit.name, value.told, verdict].filter(Boolean);
+      const shape = L.polygon(unit.at, { color: "#4d565b", weight: 1, fillColor, fillOpacity: 0.72, told }).addTo(drawn);
       const line = make("tr", "", value.status);
       line.append(make("td", unit.name), make("td", value.told), make("td", verdict));
-      line.addEventListener("click", () => { fit(shape.getBounds().pad(0.6)); shape.openTooltip(shape.getBounds().getCenter()); });
+      line.addEventListener("click", () => fit(map, shape.getBounds().pad(0.6)));
       body.append(line);
     });
     window.cfcScore = { indicators: data.indicators.length, units: sorted.length };
