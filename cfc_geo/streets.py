@@ -55,7 +55,7 @@ def measure_streets(asked: StreetsForChildren, ground: Ground) -> ChildStreets:
     ways = ways_of(study, ground.network, graph, stress, snap_limit_m=ground.snap_limit_m)
     kinds = [kind for kind in dict.fromkeys(asked.kinds) if _is_known(kind, ground, findings)]
     trips = {kind: _trips(kind, asked, ground, findings) for kind in kinds}
-    walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked) for kind in kinds]
+    walked = [_walk(trips[kind], profile_of(kind, asked.profile), ways, asked, ground) for kind in kinds]
     _note_assumptions([one.profile for one in walked], asked, ground, findings)
     places = rank_places(walked or [_nobody(ways)], ways, study, detour=asked.detour)
     places = measure_gains(places, asked.measure)
@@ -157,11 +157,12 @@ def _districts_of(kind: str, ground: Ground) -> pd.DataFrame | None:
     return mine if len(mine) else None
 
 
-def _walk(trips: KindTrips, profile: Profile, ways: Ways, asked: StreetsForChildren) -> Walked:
+def _walk(trips: KindTrips, profile: Profile, ways: Ways, asked: StreetsForChildren, ground: Ground) -> Walked:
     rows = Trips(trips.origin, trips.facility, trips.children, trips.metres)
     excess = excess_of(ways, profile)
-    farthest_m = max(asked.farthest_m, trips.metres.max(initial=0.0))
-    flows = walk_flows(ways, excess, rows, detour=asked.detour, farthest_m=farthest_m)
+    flows = walk_flows(
+        ways, excess, rows, detour=asked.detour, farthest_m=_farthest_m(trips.kind, asked, ground)
+    )  # fmt: skip
     has = flows.borne != NONE_LESS
     walked = Trips(trips.origin[has], trips.facility[has], trips.children[has], flows.shortest_m[has])
     by_trip = {name: getattr(flows, name)[has] for name in ("borne", "easiest_m", "shortest_m")}
