@@ -354,7 +354,7 @@ class Scorecard:
     gaps    the register (`tables.GAP_COLUMNS`); equity: `tables.EQUITY_COLUMNS`
     lacking (plan, target) → what no layer says (`questions.scorecard.measure.Lack`)
     hubs    facility_id → the hub it could be linked to
-    year    the year that is reported
+    year    the year that is reported; widest: the widest level that the layers have units of, "" where not known
     """
 
     plans: tuple[TargetPlan, ...]
@@ -365,6 +365,7 @@ class Scorecard:
     lacking: dict[tuple[str, str], tuple[Lack, ...]]
     hubs: dict[str, str]
     year: int
+    widest: str
     findings: tuple[Finding, ...] = ()
 
 

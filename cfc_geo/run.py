@@ -166,6 +166,7 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock", previous: Path 
         audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit, border_m)
         findings = Findings([*study.findings, *of_forms, *findings, *_note_norms(plan, kinds, study)])
         findings += child_streets.findings if child_streets is not None else ()
+        findings += scorecard.findings if scorecard is not None else ()
         findings += judge_audit(plan.audit, audit, plan.file.name)
     result = Result(
         plan=plan,

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from cfc_geo.errors import Findings
 from cfc_geo.model import Answer, Known, Scorecard
 from cfc_geo.questions.scorecard.equity import equity
 from cfc_geo.questions.scorecard.judge import (
@@ -15,6 +16,7 @@ from cfc_geo.questions.scorecard.judge import (
     NO_DATA,
     NOT_JUDGED,
     Verdict,
+    fallen,
     is_out_of_scope,
     judge,
     judge_answer,
@@ -55,6 +57,9 @@ def score(plans: list[TargetPlan], layers: Layers, *, year: int, known: Known) -
     units = _units_table(plans, found, layers, known)
     scores = _with_counts(scores, units)
     children = layers.study.origins[list(children_columns())].sum(axis=1)
+    findings = Findings()
+    if len(worse := fallen(scores)):
+        findings.warning("targets.fell", "", count=len(worse), ids=worse["target_id"].tolist()[:8])
     return Scorecard(
         plans=tuple(plans),
         scores=scores,
@@ -64,6 +69,8 @@ def score(plans: list[TargetPlan], layers: Layers, *, year: int, known: Known) -
         lacking={key: one.lacking for key, one in found.items() if one is not None and one.lacking},
         hubs={spoke: hub for one in found.values() if one is not None for spoke, hub in one.proposal.items()},
         year=year,
+        widest=widest,
+        findings=tuple(findings),
     )
 
 

@@ -61,7 +61,9 @@ def test_the_workbook_reads_as_a_table_of_targets(scored: Path) -> None:
         assert not any(cell.data_type == "f" for row in sheet.iter_rows() for cell in row)
 
 
-def test_what_was_written_into_the_register_stays_and_what_got_worse_is_told(scored: Path, tmp_path: Path) -> None:
+def test_what_was_written_into_the_register_stays_and_what_got_worse_is_told(
+    scored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = tmp_path / "before"
     before.mkdir()
     gaps = pd.read_csv(scored / "gaps.csv", dtype=str, keep_default_na=False)
@@ -71,10 +73,13 @@ def test_what_was_written_into_the_register_stays_and_what_got_worse_is_told(sco
     scores = pd.read_csv(scored / "scorecard.csv", dtype=str, keep_default_na=False)
     fell = scores["target_id"] == "ZC-046"
     scores.loc[fell, ["measured", "measured_most"]] = "99"
+    whole = scores["target_id"] == "ZC-038"
+    scores.loc[whole, ["measured", "measured_most"]] = "100"
     scores.to_csv(before / "scorecard.csv", index=False)
     plan = write_toy(tmp_path, SCORED)
     asked = ["--targets", "zhoucun", "--targets", "lucheng", "--previous", str(before), "--lang", "zh"]
     assert main(["score", str(plan), *asked, "--out", str(tmp_path / "out")]) == 0
+    assert "ZC-038" in capsys.readouterr().err, "a share that was 100 % is a warning"
     kept = next(row for row in rows_of(tmp_path / "out/toy.score/gaps.csv") if row["gap_id"] == gaps.loc[0, "gap_id"])
     assert kept["gap_status"] == "已立项" and kept["remarks"] == "'=cmd|' /C calc'!A0", "no formula leaves"
     rises = next(row for row in rows_of(tmp_path / "out/toy.score/scorecard.csv") if row["target_id"] == "ZC-046")

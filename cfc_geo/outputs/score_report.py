@@ -14,6 +14,7 @@ from cfc_geo.outputs.score_map import draw_scores
 from cfc_geo.outputs.score_tables import readable_equity, score_sheets, score_tables, summed
 from cfc_geo.outputs.spreadsheet import Pen, workbook_bytes
 from cfc_geo.outputs.tables import markdown, write_csv
+from cfc_geo.questions.scorecard.judge import fallen
 
 SHOWN_MISSED, SHOWN_EQUITY = 60, 12
 
@@ -110,13 +111,6 @@ def _fell(scorecard: Scorecard, lang: str) -> Iterator[str]:
             "fell", lang, id=target.id, name=words.target_named(target, lang), before=words.number(row.earlier),
             after=words.found(row, lang),
         )  # fmt: skip
-
-
-def fallen(scores: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose figure is surely worse than before: less, or more where less is better."""
-    less_is_better = scores["compare"].isin(["at_most", "less_than", "falls"])
-    worse = (scores["measured_most"] < scores["earlier"]).where(~less_is_better, scores["measured"] > scores["earlier"])
-    return scores[worse.to_numpy(dtype=bool)]
 
 
 def _changed(scorecard: Scorecard, changed: pd.DataFrame, lang: str) -> Iterator[str]:

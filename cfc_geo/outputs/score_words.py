@@ -8,6 +8,7 @@ import pandas as pd
 
 from cfc_geo import catalog, targets
 from cfc_geo.model import Lack, Scorecard
+from cfc_geo.questions.scorecard.judge import is_smaller
 from cfc_geo.questions.scorecard.register import CLOSED, NEW, OPEN
 from cfc_geo.targets import Bound, Chosen, Condition, Said, Target, TargetPlan
 
@@ -145,8 +146,11 @@ def drawn_from(target: Target, lang: str) -> str:
     return say("layers_of", lang, kinds=_kinds(kinds, lang)) if kinds else ""
 
 
-def remarks(target: Target, plan: TargetPlan, lang: str) -> str:
+def remarks(target: Target, plan: TargetPlan, widest: str, lang: str) -> str:
+    """Draft, denominator, note, how it was read; and that a figure is of a part of the place whose target it is."""
     parts = [say("draft", lang)] if plan.draft else []
+    if target.method is not None and is_smaller(widest, plan.scope):
+        parts.append(say("part", lang, place=said(plan.place, lang)))
     parts += [said(target.of, lang), said(target.note, lang)]
     if target.read_as is not None:
         parts.append(say("read_as", lang, text=said(target.read_as, lang)))
@@ -233,6 +237,6 @@ def said_columns(scorecard: Scorecard, table: pd.DataFrame, lang: str) -> pd.Dat
         lacking=[lacks(scorecard.lacking.get((plan.id, target.id), ()), lang) for plan, target in rows],
         method_said=[computed(target, lang) for _, target in rows],
         data_said=[drawn_from(target, lang) for _, target in rows],
-        note=[remarks(target, plan, lang) for plan, target in rows],
+        note=[remarks(target, plan, scorecard.widest, lang) for plan, target in rows],
         same_as=[target.same_as or "" for _, target in rows],
     )

@@ -3,6 +3,8 @@
 import math
 from typing import Final, NamedTuple
 
+import pandas as pd
+
 from cfc_geo import catalog
 from cfc_geo.model import Answer
 from cfc_geo.targets import NUMBERED, Target
@@ -69,11 +71,23 @@ def judge_answer(
     return judge(target, answer.value, answer.value, threshold=threshold, earlier=earlier)
 
 
+def fallen(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `scores` (`tables.SCORE_COLUMNS`) whose figure is surely worse than before: less, or more where less
+    is asked for."""
+    less_is_better = scores["compare"].isin(["at_most", "less_than", "falls"])
+    worse = (scores["measured_most"] < scores["earlier"]).where(~less_is_better, scores["measured"] > scores["earlier"])
+    return scores[worse.to_numpy(dtype=bool)]
+
+
+def is_smaller(widest: str, scope: str) -> bool:
+    """Whether layers whose widest units are of the level `widest` ("" not known) show only a part of a `scope`."""
+    levels = list(catalog.levels())
+    return widest not in levels or levels.index(widest) > levels.index(scope)
+
+
 def is_out_of_scope(target: Target, scope: str, widest: str) -> bool:
     """Whether the layers are of a smaller place than the one whose target it is, and its figure adds up over places."""
-    levels = list(catalog.levels())
-    smaller = widest not in levels or levels.index(widest) > levels.index(scope)
-    return smaller and target.method is not None and target.method.by in LOCAL
+    return target.method is not None and target.method.by in LOCAL and is_smaller(widest, scope)
 
 
 def _holds(compare: str, figure: float, value: float) -> bool:
