@@ -2,19 +2,17 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from cfc_geo.model import Scorecard
+from cfc_geo.model import Answer, Known, Scorecard
 from cfc_geo.questions.scorecard.equity import equity
 from cfc_geo.questions.scorecard.judge import (
     MET,
     MISSED,
     NOT_JUDGED,
-    Answer,
     Verdict,
     is_out_of_scope,
     judge,
@@ -36,18 +34,7 @@ Key = tuple[str, str]
 """Plan and target."""
 
 
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What is known beside the layers: what offices `answers` say, figures of an `earlier` year, `thresholds` of the
-    planner's own (by target), and the `register` of an earlier run."""
-
-    answers: Mapping[Key, Answer] = field(default_factory=dict)
-    earlier: Mapping[Key, float] = field(default_factory=dict)
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    register: pd.DataFrame | None = None
-
-
-def score(plans: list[TargetPlan], layers: Layers, *, year: int, known: Known = Known()) -> Scorecard:
+def score(plans: list[TargetPlan], layers: Layers, *, year: int, known: Known) -> Scorecard:
     """Every target of `plans`, as of `year`."""
     found = {(plan.id, target.id): _measured(target, layers) for plan in plans for target in plan.targets}
     widest = widest_level(layers.study)

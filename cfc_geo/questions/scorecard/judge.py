@@ -4,6 +4,7 @@ import math
 from typing import Final, NamedTuple
 
 from cfc_geo import catalog
+from cfc_geo.model import Answer
 from cfc_geo.targets import NUMBERED, Target
 
 MET, MISSED, NO_DATA, NOT_JUDGED = "met", "missed", "no_data", "not_judged"
@@ -21,14 +22,6 @@ class Verdict(NamedTuple):
     status: str
     why: str = ""
     gap: float = math.nan
-
-
-class Answer(NamedTuple):
-    """What an office wrote into a form: a number (NaN none), yes, no or "" (nothing), and where that can be checked."""
-
-    value: float = math.nan
-    done: str = ""
-    evidence: str = ""
 
 
 def judge(
