@@ -4,7 +4,6 @@ PDF by reportlab (BSD), with the glyphs of a Chinese font of this machine embedd
 byte for the same corridor, font and words.
 """
 
-import hashlib
 import io
 from collections.abc import Sequence
 from html import escape
@@ -16,7 +15,7 @@ import pandas as pd
 
 from cfc_geo import catalog
 from cfc_geo.model import Study
-from cfc_geo.outputs.fonts import embeddable_font
+from cfc_geo.outputs.fonts import embeddable_font, register
 from cfc_geo.outputs.map_strip import GROUND_COLOURS, STRESS_COLOURS, Strip, map_strip, scale_bar
 from cfc_geo.outputs.tables import text
 from cfc_geo.questions.corridors import JOINED_M, PARKS, SCHOOLS, Corridors
@@ -62,7 +61,7 @@ def audit_sheet(
     strip = map_strip(parts, study, joined, width=width - 2 * (MARGIN + PADDING), most=STRIP_SHARE * height)
     name = _say("title", lang, name=f"{corridor_id} {_name(row['name'], lang)}")
     words = "".join(map(str, [name, *_texts(row, parts, joined, lang)]))
-    font_name = _register(embeddable_font(words + ALWAYS + _all_words(lang), font))
+    font_name = register(embeddable_font(words + ALWAYS + _all_words(lang), font))
     buffer = io.BytesIO()
     document = SimpleDocTemplate(
         buffer, pagesize=(width, height), leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=MARGIN,
@@ -78,16 +77,6 @@ def audit_sheet(
 
     document.build(_story(name, row, parts, joined, strip, lang, font_name), onFirstPage=foot, onLaterPages=foot)
     return buffer.getvalue()
-
-
-def _register(font: bytes) -> str:
-    """Make a font known to reportlab, which keeps fonts by name for as long as the process runs."""
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    name = f"cfc-geo-{hashlib.sha256(font).hexdigest()[:12]}"
-    pdfmetrics.registerFont(TTFont(name, io.BytesIO(font)))
-    return name
 
 
 ALWAYS: Final = "".join(map(chr, range(32, 127))) + "□—…、×"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import geopandas as gpd
@@ -25,8 +26,14 @@ MARGIN: Final = 0.03
 """Of the map's extent, around the place."""
 ROW_MM: Final = 5.2
 FRAME: Final = "#888888"
+FINE_MM: Final = 0.04
+"""Bends smaller than this are not drawn."""
 MANY_SPOTS: Final = 60
 LONGEST_LABEL: Final = 12
+LABEL_STEPS: Final = tuple(
+    sorted(((x, y) for x in (-6, -4, -2, 0, 2, 4, 6) for y in (-6, -4.5, -3, -1.5, 0, 1.5, 3, 4.5, 6)), key=lambda at: at[0] ** 2 + at[1] ** 2)
+)
+"""Where the name of a part is tried, from its middle outwards, in heights of the letters."""
 ARC: Final = 16
 SHAPES: Final = {
     "wide": [(-1.15, -0.7), (1.15, -0.7), (1.15, 0.7), (-1.15, 0.7)],
@@ -75,20 +82,22 @@ def brief_map(
     place = shapely.union_all(parts.geometry.to_numpy())
     legend = _kinds_near(dossier, place)
     rows = math.ceil(len(legend) / _per_row(legend, lang, width)) if legend else 0
-    map_height = height - ROW_MM * (rows + 2) - 1.5
+    two_rows = _classes_mm(about, lang) > width
+    map_height = height - ROW_MM * (rows + 2 + two_rows) - 1.5
     at = _placed(place, width, map_height)
     frame = shapely.box(0, 0, width, map_height)
     items: list[Item] = [Area(frame, OUTSIDE)]
     items += _ground(dossier, place, at, frame)
-    items += [Area(at(shape), _colour(share)) for shape, share in zip(parts.geometry, shares, strict=True)]
+    items += [Area(at(shape), colour_of(share)) for shape, share in zip(parts.geometry, shares, strict=True)]
     items += _inside(dossier, place, at, frame)
     items += [Area(at(shape), stroke=BORDER, stroke_mm=0.25) for shape in parts.geometry]
     items.append(Area(at(place), stroke=PLACE_BORDER, stroke_mm=0.6))
-    items += _spots(dossier, place, at, frame)
-    items += _labels(parts, at, frame, pencil)
+    spots = _spots(dossier, place, at, frame)
+    items += spots
+    items += _labels(parts, at, frame, [item.shape.envelope for item in spots if isinstance(item, Area)], pencil)
     items.append(Area(frame, stroke=FRAME, stroke_mm=0.3))
     items += _north(width, lang, pencil)
-    items += _legend(legend, about, map_height + 1.5, width, lang, pencil)
+    items += _legend(legend, about, map_height + 1.5, width, lang, pencil, two_rows=two_rows)
     items += _foot(dossier, at.per_m, height - 1.4, width, lang, pencil)
     return Drawing(width, height, tuple(items), about)
 
@@ -124,7 +133,8 @@ def _placed(place: Any, width: float, height: float) -> _Placing:
     return _Placing(left, top, per_m)
 
 
-def _colour(share: float) -> str:
+def colour_of(share: float) -> str:
+    """Of the class of a share; NaN is not known or not shown."""
     if math.isnan(share):
         return NOT_SHOWN
     return next(colour for most, colour in CLASSES if share < most)
@@ -145,22 +155,30 @@ def _ground(dossier: Dossier, place: Any, at: _Placing, frame: Any) -> list[Item
     colours = {"green": GREEN_OUTSIDE, "water": WATER_OUTSIDE}
     items: list[Item] = []
     for theme, colour in colours.items():
-        items += [Area(at(shape), colour) for shape in _clipped(ground.geometry[ground["theme"] == theme], around)]
+        items += [Area(shapely.simplify(at(shape), FINE_MM), colour) for shape in _clipped(ground.geometry[ground["theme"] == theme], around)]
     near = streets.geometry[streets.intersects(around)]
-    return [*items, *(Line(at(shape), STREET_OUTSIDE, 0.2) for shape in _clipped(near, around))]
+    return [*items, *_lines(_clipped(near, around), at, STREET_OUTSIDE, 0.2)]
 
 
 def _inside(dossier: Dossier, place: Any, at: _Placing, frame: Any) -> list[Item]:
     ground, streets = dossier.finished.ground, dossier.finished.streets
     items: list[Item] = []
     for theme, colour in {"green": GREEN, "water": WATER}.items():
-        items += [Area(at(shape), colour) for shape in _clipped(ground.geometry[ground["theme"] == theme], place)]
+        items += [Area(shapely.simplify(at(shape), FINE_MM), colour) for shape in _clipped(ground.geometry[ground["theme"] == theme], place)]
     here = streets[streets.intersects(place)]
     is_major = here["highway"].astype(str).str.removesuffix("_link").isin(STREET_CLASSES["major"]).to_numpy()
     for major, colour, wide in ((False, MINOR, 0.18), (True, MAJOR, 0.4)):
-        lines = _clipped(here.geometry[is_major == major], place)
-        items += [Line(at(shape), colour, wide) for shape in lines]
+        items += _lines(_clipped(here.geometry[is_major == major], place), at, colour, wide)
     return items
+
+
+def _lines(shapes: Sequence[Any], at: _Placing, colour: str, width_mm: float) -> list[Item]:
+    """Streets of one look as one item: a page of many is slow to open."""
+    parts = [part for shape in shapes for part in shapely.get_parts(shape) if part.geom_type == "LineString"]
+    if not parts:
+        return []
+    whole = shapely.line_merge(shapely.multilinestrings(parts))
+    return [Line(shapely.simplify(at(whole), FINE_MM), colour, width_mm)]
 
 
 def _kinds_near(dossier: Dossier, place: Any) -> list[str]:
@@ -194,25 +212,29 @@ def _symbol(kind: str, x: float, y: float, size: float) -> list[Item]:
     ]
 
 
-def _labels(parts: gpd.GeoDataFrame, at: _Placing, frame: Any, pencil: Pencil) -> list[Item]:
-    """A name in each part, the largest first, where it hits none before it."""
+def _labels(parts: gpd.GeoDataFrame, at: _Placing, frame: Any, spots: list[Any], pencil: Pencil) -> list[Item]:
+    """A name in each part, the largest first, where it hits no name before it and as few symbols as can be."""
     items: list[Item] = []
     taken: list[Any] = [shapely.box(frame.bounds[2] - 12, 0, frame.bounds[2], 16)]
-    high = 9 * POINT_MM
-    for name, shape in sorted(
-        zip(parts["name"], parts.geometry, strict=True), key=lambda pair: (-pair[1].area, pair[0])
-    ):
-        short = plain_name(name, LONGEST_LABEL)
-        said, middle = pencil.say(short), at(shape.representative_point())
-        wide = text_mm(said, 9)
-        for up in (0, -1.2, 1.2, -2.4, 2.4):
-            x = min(max(middle.x, wide / 2 + 1), frame.bounds[2] - wide / 2 - 1)
-            y = middle.y + up * high + high / 3
-            box = shapely.box(x - wide / 2, y - high, x + wide / 2, y + high * 0.2)
-            if frame.contains(box) and not any(box.intersects(other) for other in taken):
-                taken.append(box)
-                items.append(Words(said, x, y, 9, "middle", "#111111", halo=True))
+    symbols, high = shapely.STRtree(spots), 9 * POINT_MM
+    order = sorted(zip(parts["name"], parts.geometry, strict=True), key=lambda pair: (-pair[1].area, pair[0]))
+    for name, shape in order:
+        drawn = at(shape)
+        said, middle = pencil.say(plain_name(name, LONGEST_LABEL)), drawn.representative_point()
+        wide, best, box_best = text_mm(said, 9), None, None
+        for across, up in LABEL_STEPS:
+            x, y = middle.x + across * high, middle.y + up * high + high / 3
+            box = shapely.box(x - wide / 2, y - high, x + wide / 2, y + high * 0.25)
+            if not frame.contains(box) or any(box.intersects(other) for other in taken):
+                continue
+            lost = (len(symbols.query(box)), not drawn.contains(box))
+            if best is None or lost < best[0]:
+                best, box_best = (lost, x, y), box
+            if lost == (0, False):
                 break
+        if best is not None:
+            taken.append(box_best)
+            items.append(Words(said, best[1], best[2], 9, "middle", "#111111", halo=True))
     return items
 
 
@@ -240,20 +262,30 @@ def _per_row(kinds: Sequence[str], lang: str, width: float) -> int:
     return max(1, int(width // widest))
 
 
-def _legend(kinds: Sequence[str], about: str, top: float, width: float, lang: str, pencil: Pencil) -> list[Item]:
+def _class_names() -> list[str]:
+    ends = [0.0, *(min(most, 1) for most, _ in CLASSES)]
+    return [f"{low * 100:.0f}–{high * 100:.0f}%" for low, high in pairwise(ends)]
+
+
+def _classes_mm(about: str, lang: str) -> float:
+    """How wide the classes are beside what they tell of."""
+    names = [*_class_names(), _say("not_shown", lang)]
+    return text_mm(about, 9) + 4 + sum(text_mm(name, 9) + 7.5 for name in names)
+
+
+def _legend(
+    kinds: Sequence[str], about: str, top: float, width: float, lang: str, pencil: Pencil, *, two_rows: bool
+) -> list[Item]:
     """The classes of the shares, then the kinds."""
     y = top + ROW_MM - 1.6
     items: list[Item] = [Words(pencil.say(about), 0, y)]
     x = text_mm(pencil.say(about), 9) + 4
-    from_share = 0.0
-    for most, colour in CLASSES:
-        items += [Area(shapely.box(x, y - 3, x + 5, y + 0.3), colour, FRAME, 0.15)]
-        said = f"{from_share * 100:.0f}–{min(most, 1) * 100:.0f}%"
-        items.append(Words(said, x + 6, y))
+    if two_rows:
+        x, y = 0.0, y + ROW_MM
+    colours = [*(colour for _, colour in CLASSES), NOT_SHOWN]
+    for said, colour in zip([*_class_names(), pencil.say(_say("not_shown", lang))], colours, strict=True):
+        items += [Area(shapely.box(x, y - 3, x + 5, y + 0.3), colour, FRAME, 0.15), Words(said, x + 6, y)]
         x += 7.5 + text_mm(said, 9)
-        from_share = most
-    unknown = pencil.say(_say("not_shown", lang))
-    items += [Area(shapely.box(x, y - 3, x + 5, y + 0.3), NOT_SHOWN, FRAME, 0.15), Words(unknown, x + 6, y)]
     per_row = _per_row(kinds, lang, width) if kinds else 1
     for position, kind in enumerate(kinds):
         row, column = divmod(position, per_row)

@@ -196,7 +196,7 @@ def png(drawing: Drawing, font: bytes | None) -> bytes:
             for rings in paths(item.shape, closed=True):
                 _fill(image, draw, [_pixels(ring, scale) for ring in rings], item, scale)
     buffer = io.BytesIO()
-    image.reduce(FINER).save(buffer, "PNG", optimize=True, dpi=(PNG_DPI, PNG_DPI))
+    image.reduce(FINER).save(buffer, "PNG", dpi=(PNG_DPI, PNG_DPI))
     return buffer.getvalue()
 
 
