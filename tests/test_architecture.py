@@ -29,6 +29,7 @@ ORDER = [
     "questions",
     "streets",
     "scoring",
+    "handout",
     "sharing",
     "run",
     "siting",
