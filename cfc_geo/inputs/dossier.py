@@ -4,7 +4,8 @@ What belongs to other data than the result is left out, and a finding says so: i
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,20 +25,27 @@ from cfc_geo.tables import (
     LINK_COLUMNS,
     LINK_GAIN_COLUMNS,
     SCORE_COLUMNS,
+    SCORE_SAID,
     SCORE_UNIT_COLUMNS,
     SITE_COLUMNS,
 )
 
+SHOWN_NEAR: Final = 3
 SAME: Final = 0.01
 """Children by which two tables of the same data may differ, which are written with three decimals."""
 
 
 def read_dossier(folder: Path) -> Dossier:
-    """The result in `folder` and what lies beside it. Raises `DataError` as `read_result` does, and for tables that were
-    changed after they were written."""
-    finished, findings = read_result(folder), Findings()
+    """The result in `folder` and what lies beside it.
+
+    Raises `DataError` as `read_result` does, and for tables that were changed after they were written.
+    """
+    findings = Findings()
     own = read_record(folder, findings)
+    if own is not None and "verb" in own.record:
+        findings.error("compare.no_result", str(folder))
     findings.raise_errors(DataError)
+    finished = read_result(folder)
     assert own is not None
     coverage = read_table(own, "coverage.csv", COVERAGE_COLUMNS, findings)
     circle = read_table(own, "circle.csv", CIRCLE_COLUMNS, findings)
@@ -58,8 +66,8 @@ def read_dossier(folder: Path) -> Dossier:
         corridors=walks and read_table(walks, "corridors.csv", CORRIDOR_COLUMNS, findings),
         links=walks and read_table(walks, "links.csv", LINK_COLUMNS, findings),
         link_gains=walks and read_table(walks, "link_gains.csv", LINK_GAIN_COLUMNS, findings),
-        scores=scored and read_table(scored, "scorecard.csv", SCORE_COLUMNS, findings),
-        score_units=scored and read_table(scored, "score_units.csv", SCORE_UNIT_COLUMNS, findings),
+        scores=_numbers(scored and read_table(scored, "scorecard.csv", (*SCORE_COLUMNS, *SCORE_SAID), findings)),
+        score_units=_numbers(scored and read_table(scored, "score_units.csv", SCORE_UNIT_COLUMNS, findings)),
         findings=tuple(findings),
     )
     findings.raise_errors(DataError)
@@ -83,6 +91,14 @@ def _beside(own: Recorded, name: str, folder: str, finished: Finished, findings:
         findings.warning("brief.other_data", str(path))
         return None
     return recorded
+
+
+def _numbers(scores: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Figures that each have the unit of their own target, as numbers."""
+    if scores is None:
+        return None
+    own = [name for name in ("target_value", "measured", "measured_most", "gap", "year") if name in scores]
+    return scores.assign(**{name: pd.to_numeric(scores[name], errors="coerce").astype(float) for name in own})
 
 
 def _sited(folder: Path, finished: Finished, coverage: pd.DataFrame, findings: Findings) -> dict[str, Sited]:
@@ -146,3 +162,19 @@ def _speeds_assumed(record: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(band for band in catalog.bands() if band in assumed)
 
 
+def chosen_units(units: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Ids of the units that have these ids, or alone have these names. Raises `DataError` with the nearest right ones
+    for each that is none."""
+    findings, found = Findings(), []
+    ids, named = units["unit_id"].tolist(), units["name"].tolist()
+    for name in names:
+        alike = [unit for unit, said in zip(ids, named, strict=True) if said == name]
+        if name in ids:
+            found.append(name)
+        elif len(alike) == 1:
+            found.append(alike[0])
+        else:
+            near = alike or get_close_matches(name, [*ids, *named], SHOWN_NEAR, 0.3) or ids[:SHOWN_NEAR]
+            findings.error("brief.unit", name=name, near=near)
+    findings.raise_errors(DataError)
+    return list(dict.fromkeys(found))

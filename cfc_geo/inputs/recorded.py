@@ -1,4 +1,4 @@
-"""Tables of a folder that this program wrote, read only where the folder's record lists them and they are as written."""
+"""Tables of a folder that this program wrote, read only if its record lists them and they are as written."""
 
 import io
 import json

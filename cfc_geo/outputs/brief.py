@@ -124,12 +124,12 @@ def make_brief(subject: Subject, *, lettered: bool = True) -> Brief:
 
 
 def _first_page(subject: Subject, *, lettered: bool) -> Page:
-    title = [
+    title: Page = (
         Text(subject.say("title", name=subject.name), "title"),
         Text(_about(subject), "about"),
         Text(_summary(subject), "lead"),
-    ]
-    below = [Text(subject.say("ages"), "heading"), _ages(subject), Text(subject.say("ages_note"), "note")]
+    )
+    below: Page = (Text(subject.say("ages"), "heading"), _ages(subject), Text(subject.say("ages_note"), "note"))
     room = HEIGHT_MM - page_height_mm((*title, *below)) - 2
     pencil = Pencil(lettered)
     height = min(max(room - 1.5, MAP_MM[0]), MAP_MM[1])
@@ -142,10 +142,21 @@ def _first_page(subject: Subject, *, lettered: bool) -> Page:
 def _picture(subject: Subject, height: float, pencil: Pencil) -> Picture:
     about, shares = _coloured(subject)
     drawing = brief_map(
-        subject.dossier, subject.parts, shares, about=about, size=(WIDTH_MM, height), lang=subject.lang, pencil=pencil
-    )
+        subject.dossier, subject.parts, shares, about=about, size=(WIDTH_MM, height), lang=subject.lang,
+        pencil=pencil, approval=_approval(subject),
+    )  # fmt: skip
     key = subject.join([f"{number} {said}" for number, said in enumerate(pencil.key, start=1)])
-    return Picture(drawing, subject.say("key", key=key) if key else "")
+    return Picture(drawing, subject.say("map_key", told=key) if key else "")
+
+
+def _approval(subject: Subject) -> str:
+    """Under which number the map was approved; else that it was not, and what that means for whom it is for."""
+    number = plain(subject.dossier.approval_no, 40)
+    if number:
+        return catalog.word("map.approval", subject.lang, no=number)
+    return (
+        subject.say("map_unapproved") if subject.figures.protected else catalog.word("map.not_reviewed", subject.lang)
+    )
 
 
 def _about(subject: Subject) -> str:
@@ -162,9 +173,10 @@ def _summary(subject: Subject) -> str:
     figures, unit = subject.figures, subject.unit
     children, complete = (figures.of_circle(unit, name) for name in ("children", "complete"))
     unknown = figures.of_circle(unit, "unknown")
+    share = figures.share(complete, children, unknown)
     said = subject.say(
         "summary", name=subject.name, children=children.text, complete=figures.at_least(complete, unknown),
-        share=figures.share(complete, children, unknown),
+        share="" if share == subject.say("nothing") else subject.say("of_them", share=share),
     )  # fmt: skip
     if gaps := _gaps(subject)[:1]:
         (kind, without), *_ = gaps
@@ -177,16 +189,13 @@ def _coloured(subject: Subject) -> tuple[str, list[float]]:
     would have hardly more than one colour, of those with the kind that most children of the place lack."""
     figures, parts = subject.figures, subject.parts["unit_id"].tolist()
     level = _level(subject)
-    shares = [
-        figures.ratio(figures.of_circle(unit, "complete"), figures.of_circle(unit, "children")) for unit in parts
-    ]
+    shares = [figures.ratio(figures.of_circle(unit, "complete"), figures.of_circle(unit, "children")) for unit in parts]
     gaps = _gaps(subject)
     if not gaps or _commonest(shares) <= MOST_ALIKE * len(shares):
         return subject.say("map_circle", level=level), shares
     kind = gaps[0][0]
     shares = [
-        figures.ratio(figures.of_kind(unit, kind, "covered"), figures.of_kind(unit, kind, "children"))
-        for unit in parts
+        figures.ratio(figures.of_kind(unit, kind, "covered"), figures.of_kind(unit, kind, "children")) for unit in parts
     ]
     return subject.say("map_kind", level=level, kind=subject.kind(kind)), shares
 
@@ -210,7 +219,7 @@ def _ages(subject: Subject) -> Grid:
         children, complete, unknown = (
             figures.of_circle(unit, name, [band]) for name in ("children", "complete", "unknown")
         )
-        missing = figures.most_missing(unit, band)
+        missing = figures.most_missing(unit, band, kinds)
         rows.append(
             (
                 subject.say("years", band=band.replace("-", "–")),
@@ -244,7 +253,7 @@ class Cut:
 
 CUTS: Final = (
     Cut(99, 12, 9, 9, 12), Cut(99, 10, 6, 6, 8), Cut(14, 6, 5, 5, 6), Cut(14, 5, 4, 4, 6), Cut(14, 4, 4, 4, 4),
-    Cut(14, 6, 5, 5), Cut(13, 5, 4, 4), Cut(12, 4, 4, 4), Cut(12, 3, 3, 3), Cut(10, 3, 3, 3), Cut(10, 2, 2, 2),
+    Cut(14, 4, 4, 4, 3), Cut(14, 6, 5, 5), Cut(13, 5, 4, 4), Cut(12, 4, 4, 4), Cut(12, 3, 3, 3), Cut(10, 3, 3, 3), Cut(10, 2, 2, 2),
     Cut(8, 2, 2, 2), Cut(8, 1, 1, 1), Cut(6, 1, 1, 1), Cut(4, 0, 1, 1), Cut(3, 0, 0, 1),
 )  # fmt: skip
 """From all to the least; the first that fits is taken."""
@@ -452,7 +461,7 @@ def _target_row(subject: Subject, row: Any) -> tuple[str, ...]:
     )
 
 
-# -------------------------------------------------------------------------------- sources, assumptions, what is not known
+# ------------------------------------------------------------------------------ sources, assumptions, what is not known
 
 
 def _sources_section(subject: Subject, most: int) -> list[Block]:
@@ -501,10 +510,8 @@ def _listed(subject: Subject, key: str, told: list[str], most: int) -> list[Bloc
 def _assumptions(subject: Subject) -> list[str]:
     """What the figures rest on and no file says, the weightiest first."""
     dossier, rules = subject.dossier, subject.dossier.finished.rules
-    said = []
-    for topic in ("population", "shares", "count_of"):
-        if words := plain(dossier.said[topic], LONGEST_TEXT):
-            said.append(subject.say(f"assumed_{topic}", text=words))
+    told = {topic: plain(dossier.said[topic], LONGEST_TEXT) for topic in ("population", "shares", "count_of")}
+    said = [subject.say(f"assumed_{topic}", text=words) for topic, words in told.items() if words]
     of_plan = {subject.kind(kind): norm for kind, norm in rules.limits.items() if norm.certainty == "plan"}
     said += [
         subject.say("assumed_limit", kind=kind, metres=f"{norm.limit_m:,.0f}", why=plain(norm.why, LONGEST_TEXT))
@@ -539,7 +546,9 @@ def _unknowns(subject: Subject) -> list[str]:
             subject.say("unknown_bands", bands=subject.join([catalog.band_name(one, subject.lang) for one in bands]))
         )
     if units := sorted(rules.unknown_units & subject.inside):
-        said.append(subject.say("unknown_units", units=_some(subject, [name_of(subject.units, one) for one in units], 5)))
+        said.append(
+            subject.say("unknown_units", units=_some(subject, [name_of(subject.units, one) for one in units], 5))
+        )
     if open_kinds := [subject.kind(kind) for kind in rules.limits if kind not in dossier.finished.surveyed]:
         said.append(subject.say("unlisted", kinds=_some(subject, open_kinds, 6)))
     facilities = dossier.finished.facilities
@@ -565,10 +574,9 @@ def plain(value: Any, longest: int = LONGEST_NAME) -> str:
 
 
 def briefed_units(units: pd.DataFrame) -> list[str]:
-    """Ids of the units of which a place has a brief each: those of a 街道 or town, or else those next below the whole."""
+    """Ids of the units that have a brief each: those of a 街道 or town, or else those next below the whole place."""
     words = catalog.levels()["subdistrict"].words
-    named = units["unit_id"][units["level"].isin(words)].tolist()
+    named: list[str] = units["unit_id"][units["level"].isin(words)].tolist()
     roots = set(units["unit_id"][~units["parent_id"].isin(units["unit_id"])])
-    return named or units["unit_id"][units["parent_id"].isin(roots)].tolist()
-
-
+    below: list[str] = units["unit_id"][units["parent_id"].isin(roots)].tolist()
+    return named or below

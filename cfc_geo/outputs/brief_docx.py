@@ -96,7 +96,9 @@ def _add_picture(document: Any, block: Picture, font: Path | None) -> None:
     paragraph = document.add_paragraph()
     paragraph.paragraph_format.space_before = paragraph.paragraph_format.space_after = 0
     image = png(block.drawing, map_font(block.drawing.words(), font))
-    shape = paragraph.add_run().add_picture(io.BytesIO(image), width=Mm(WIDTH_MM - 0.2))
+    shape = paragraph.add_run().add_picture(io.BytesIO(image), width=Mm(WIDTH_MM))
+    for side in ("distT", "distB", "distL", "distR"):
+        shape._inline.set(side, "0")
     shape._inline.docPr.set("descr", block.drawing.said)
     shape._inline.docPr.set("name", "map")
     if block.key:

@@ -32,7 +32,8 @@ TAGS = {"title": "h1", "heading": "h2", "strong": "h3"}
 def brief_html(brief: Brief, font: Path | None = None) -> bytes:
     """The page. Raises `OutputError` where this machine has no font that may be embedded."""
     packed = base64.b64encode(web_font(brief.words() + " •", font)).decode("ascii")
-    style = _style(packed)
+    widths = {width for page in brief.pages for block in page if isinstance(block, Grid) for width in block.widths_mm}
+    style = _style(packed, sorted(widths))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     sheets = "\n".join(
         f'<section class="sheet">\n{"".join(map(_html, page))}<footer>{escape(brief.foot.format(number))}</footer>\n'
@@ -59,17 +60,23 @@ def _html(block: Block) -> str:
 
 
 def _table(grid: Grid) -> str:
-    columns = "".join(f'<col class="w{round(width * 10)}"/>' for width in grid.widths_mm)
+    columns = "".join(f'<col class="{_mark(width)}"/>' for width in grid.widths_mm)
 
     def row(cells: tuple[str, ...], tag: str) -> str:
         told = zip(cells, grid.right, strict=True)
-        return "".join(f'<{tag}{" class=right" if right else ""}>{escape(cell)}</{tag}>' for cell, right in told)
+        return "".join(f"<{tag}{' class=right' if right else ''}>{escape(cell)}</{tag}>" for cell, right in told)
 
     body = "".join(f"<tr>{row(cells, 'td')}</tr>\n" for cells in grid.rows)
-    return f"<table><colgroup>{columns}</colgroup><thead><tr>{row(grid.head, 'th')}</tr></thead><tbody>\n{body}</tbody></table>\n"
+    head = f"<colgroup>{columns}</colgroup><thead><tr>{row(grid.head, 'th')}</tr></thead>"
+    return f"<table>{head}<tbody>\n{body}</tbody></table>\n"
 
 
-def _style(font: str) -> str:
+def _mark(width_mm: float) -> str:
+    """The class of columns of a width: the page's policy allows no style in an element."""
+    return f"w{round(width_mm * 10)}"
+
+
+def _style(font: str, widths_mm: list[float]) -> str:
     rules = [
         f"@font-face{{font-family:brief;src:url(data:font/woff2;base64,{font}) format('woff2')}}",
         "@page{size:A4;margin:0}",
@@ -88,8 +95,10 @@ def _style(font: str) -> str:
         f"td,th{{border:.5pt solid #b9c2c9;padding:{CELL_PAD_PT}pt {CELL_SIDE_PT}pt;text-align:left;"
         "font-weight:normal;overflow-wrap:anywhere}",
         "th{background:#e4edf3}.right{text-align:right}",
-        f".bullet{{padding-left:{BULLET_INDENT_PT}pt;text-indent:-{BULLET_INDENT_PT - 1}pt}}.bullet::before{{content:'• '}}",
+        f".bullet{{padding-left:{BULLET_INDENT_PT}pt;text-indent:-{BULLET_INDENT_PT - 1}pt}}",
+        ".bullet::before{content:'• '}",
     ]
+    rules += [f".{_mark(width)}{{width:{width}mm}}" for width in widths_mm]
     for key, style in STYLES.items():
         rules.append(
             f".{key}{{font-size:{style.size}pt;line-height:{style.leading}pt;margin-top:{style.before}pt;"

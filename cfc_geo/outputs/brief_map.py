@@ -31,7 +31,10 @@ FINE_MM: Final = 0.04
 MANY_SPOTS: Final = 60
 LONGEST_LABEL: Final = 12
 LABEL_STEPS: Final = tuple(
-    sorted(((x, y) for x in (-6, -4, -2, 0, 2, 4, 6) for y in (-6, -4.5, -3, -1.5, 0, 1.5, 3, 4.5, 6)), key=lambda at: at[0] ** 2 + at[1] ** 2)
+    sorted(
+        ((x, y) for x in (-6, -4, -2, 0, 2, 4, 6) for y in (-6, -4.5, -3, -1.5, 0, 1.5, 3, 4.5, 6)),
+        key=lambda at: at[0] ** 2 + at[1] ** 2,
+    )
 )
 """Where the name of a part is tried, from its middle outwards, in heights of the letters."""
 ARC: Final = 16
@@ -39,14 +42,22 @@ SHAPES: Final = {
     "wide": [(-1.15, -0.7), (1.15, -0.7), (1.15, 0.7), (-1.15, 0.7)],
     "tall": [(-0.68, -1.12), (0.68, -1.12), (0.68, 1.12), (-0.68, 1.12)],
     "down": [(0, 1.12), (1.08, -0.78), (-1.08, -0.78)],
-    "heart": [(0, 1.1), (-1.05, 0.05), (-1.15, -0.5), (-0.65, -0.85), (0, -0.45), (0.65, -0.85), (1.15, -0.5), (1.05, 0.05)],
+    "heart": [
+        (0, 1.1), (-1.05, 0.05), (-1.15, -0.5), (-0.65, -0.85), (0, -0.45), (0.65, -0.85), (1.15, -0.5), (1.05, 0.05),
+    ],
     "square": [(-0.87, -0.87), (0.87, -0.87), (0.87, 0.87), (-0.87, 0.87)],
     "triangle": [(0, -1.12), (1.08, 0.78), (-1.08, 0.78)],
     "diamond": [(0, -1.2), (1.08, 0), (0, 1.2), (-1.08, 0)],
     "pentagon": [(0, -1.1), (1.05, -0.34), (0.65, 0.89), (-0.65, 0.89), (-1.05, -0.34)],
     "hexagon": [(-0.55, -0.98), (0.55, -0.98), (1.1, 0), (0.55, 0.98), (-0.55, 0.98), (-1.1, 0)],
-    "star": [(0, -1.25), (0.34, -0.44), (1.19, -0.39), (0.53, 0.17), (0.74, 1.01), (0, 0.55), (-0.74, 1.01), (-0.53, 0.17), (-1.19, -0.39), (-0.34, -0.44)],
-    "cross": [(-0.38, -1.08), (0.38, -1.08), (0.38, -0.38), (1.08, -0.38), (1.08, 0.38), (0.38, 0.38), (0.38, 1.08), (-0.38, 1.08), (-0.38, 0.38), (-1.08, 0.38), (-1.08, -0.38), (-0.38, -0.38)],
+    "star": [
+        (0, -1.25), (0.34, -0.44), (1.19, -0.39), (0.53, 0.17), (0.74, 1.01), (0, 0.55), (-0.74, 1.01), (-0.53, 0.17),
+        (-1.19, -0.39), (-0.34, -0.44),
+    ],
+    "cross": [
+        (-0.38, -1.08), (0.38, -1.08), (0.38, -0.38), (1.08, -0.38), (1.08, 0.38), (0.38, 0.38), (0.38, 1.08),
+        (-0.38, 1.08), (-0.38, 0.38), (-1.08, 0.38), (-1.08, -0.38), (-0.38, -0.38),
+    ],
 }  # fmt: skip
 """The symbols of the map page, around (0, 0), y downwards; all others are circles."""
 
@@ -75,9 +86,10 @@ def brief_map(
     size: tuple[float, float],
     lang: str,
     pencil: Pencil,
+    approval: str,
 ) -> Drawing:
-    """`parts`: the units coloured by their `shares` (NaN not known or not shown), of which `about` tells; `size`: width
-    and height of all, millimetres."""
+    """`parts`: the units coloured by their `shares` (NaN not known or not shown), of which `about` tells; `approval`:
+    the line that a map in China needs; `size`: width and height of all, millimetres."""
     width, height = size
     place = shapely.union_all(parts.geometry.to_numpy())
     legend = _kinds_near(dossier, place)
@@ -98,14 +110,14 @@ def brief_map(
     items.append(Area(frame, stroke=FRAME, stroke_mm=0.3))
     items += _north(width, lang, pencil)
     items += _legend(legend, about, map_height + 1.5, width, lang, pencil, two_rows=two_rows)
-    items += _foot(dossier, at.per_m, height - 1.4, width, lang, pencil)
+    items += _foot(approval, at.per_m, height - 1.4, width, lang, pencil)
     return Drawing(width, height, tuple(items), about)
 
 
 def metres_of(per_m: float, most: float) -> int:
     """Metres of a scale bar at most `most` long: 1, 2 or 5 and noughts."""
-    steps = [digit * 10**power for power in range(1, 6) for digit in (1, 2, 5)]
-    return max([step for step in steps if step * per_m <= most], default=steps[0])
+    steps: list[int] = [digit * 10**power for power in range(1, 6) for digit in (1, 2, 5)]
+    return max((step for step in steps if step * per_m <= most), default=steps[0])
 
 
 class _Placing:
@@ -120,9 +132,7 @@ class _Placing:
         )
 
     def window(self, width: float, height: float) -> Any:
-        return shapely.box(
-            self._left, self._top - height / self.per_m, self._left + width / self.per_m, self._top
-        )
+        return shapely.box(self._left, self._top - height / self.per_m, self._left + width / self.per_m, self._top)
 
 
 def _placed(place: Any, width: float, height: float) -> _Placing:
@@ -155,7 +165,10 @@ def _ground(dossier: Dossier, place: Any, at: _Placing, frame: Any) -> list[Item
     colours = {"green": GREEN_OUTSIDE, "water": WATER_OUTSIDE}
     items: list[Item] = []
     for theme, colour in colours.items():
-        items += [Area(shapely.simplify(at(shape), FINE_MM), colour) for shape in _clipped(ground.geometry[ground["theme"] == theme], around)]
+        items += [
+            Area(shapely.simplify(at(shape), FINE_MM), colour)
+            for shape in _clipped(ground.geometry[ground["theme"] == theme], around)
+        ]
     near = streets.geometry[streets.intersects(around)]
     return [*items, *_lines(_clipped(near, around), at, STREET_OUTSIDE, 0.2)]
 
@@ -164,7 +177,10 @@ def _inside(dossier: Dossier, place: Any, at: _Placing, frame: Any) -> list[Item
     ground, streets = dossier.finished.ground, dossier.finished.streets
     items: list[Item] = []
     for theme, colour in {"green": GREEN, "water": WATER}.items():
-        items += [Area(shapely.simplify(at(shape), FINE_MM), colour) for shape in _clipped(ground.geometry[ground["theme"] == theme], place)]
+        items += [
+            Area(shapely.simplify(at(shape), FINE_MM), colour)
+            for shape in _clipped(ground.geometry[ground["theme"] == theme], place)
+        ]
     here = streets[streets.intersects(place)]
     is_major = here["highway"].astype(str).str.removesuffix("_link").isin(STREET_CLASSES["major"]).to_numpy()
     for major, colour, wide in ((False, MINOR, 0.18), (True, MAJOR, 0.4)):
@@ -295,7 +311,7 @@ def _legend(
     return items
 
 
-def _foot(dossier: Dossier, per_m: float, y: float, width: float, lang: str, pencil: Pencil) -> list[Item]:
+def _foot(approval: str, per_m: float, y: float, width: float, lang: str, pencil: Pencil) -> list[Item]:
     """The scale, and under which number the map was approved, or that it was not."""
     metres = metres_of(per_m, width / 4)
     key, number = ("metres", metres) if metres < 1000 else ("kilometres", metres // 1000)
@@ -306,13 +322,7 @@ def _foot(dossier: Dossier, per_m: float, y: float, width: float, lang: str, pen
         Area(shapely.box(long / 2, y - 1.6, long, y - 0.4), "#ffffff", "#222222", 0.2),
         Words(said, long + 2, y),
     ]
-    return [*bar, Words(pencil.say(approval(dossier, lang)), width, y, 9, "end")]
-
-
-def approval(dossier: Dossier, lang: str) -> str:
-    """The line that a map in China needs."""
-    number = plain_name(dossier.approval_no, 40)
-    return catalog.word("map.approval", lang, no=number) if number else catalog.word("map.not_reviewed", lang)
+    return [*bar, Words(pencil.say(approval), width, y, 9, "end")]
 
 
 def _say(key: str, lang: str, **values: Any) -> str:

@@ -30,13 +30,14 @@ def write_briefs(
     lang: str,
     *,
     protected: tuple[pd.DataFrame, pd.DataFrame],
+    k: int,
     font: Path | None = None,
 ) -> Path:
     """Write a brief for each of `units` (ids, or `tables.ALL_UNITS`) beside the `result`, and return the folder: whole,
     in the place of an old one, or not at all.
 
-    `protected`: coverage and circle as they may leave the office. Raises `OutputError`, also where a format needs a
-    Chinese font and this machine has none.
+    `protected`: coverage and circle as they may leave the office, where counts under `k` do not. Raises `OutputError`,
+    also where a format needs a Chinese font and this machine has none.
     """
     folder = check_brief_folder(result)
     exact = (dossier.coverage, dossier.circle)
@@ -44,7 +45,7 @@ def write_briefs(
     with renewed(folder) as new:
         for name, (coverage, circle) in ((INTERNAL, exact), (SHARE, protected)):
             (new / name).mkdir()
-            figures = Figures(coverage, circle, lang, protected=name == SHARE)
+            figures = Figures(coverage, circle, lang, small=k if name == SHARE else 0)
             for unit, stem in zip(units, stems, strict=True):
                 for format, content in _files(Subject(dossier, figures, unit, lang), formats, font).items():
                     (new / name / f"{stem}.{lang}.{format}").write_bytes(content)
@@ -54,6 +55,7 @@ def write_briefs(
             "result": {"folder": dossier.finished.name, "run_sha256": dossier.finished.record_sha256},
             "versions": versions(),
             "units": list(units),
+            "k": k,
         }
         write_record(record, new / RUN_RECORD, [*(new / INTERNAL).iterdir(), *(new / SHARE).iterdir()])
     return folder

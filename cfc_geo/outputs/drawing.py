@@ -116,7 +116,7 @@ def _svg_item(item: Item) -> str:
 
 
 def draw_on(canvas: Any, drawing: Drawing, font: str) -> None:
-    """Draw on a canvas of reportlab, the lower left corner of the drawing at its origin; `font` as reportlab calls it."""
+    """Draw on a canvas of reportlab, lower left corner at its origin; `font` is the name by which reportlab knows it."""
     from reportlab.lib.colors import HexColor
 
     canvas.saveState()
@@ -173,7 +173,7 @@ def _write_on(canvas: Any, item: Words, y: float, font: str) -> None:
 
 def png(drawing: Drawing, font: bytes | None) -> bytes:
     """The drawing as PNG, its words in a TrueType `font`; None: in one that has Latin letters only."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     scale = PNG_DPI * FINER / 25.4
     image = Image.new("RGB", (round(drawing.width * scale), round(drawing.height * scale)), "#ffffff")
@@ -183,7 +183,7 @@ def png(drawing: Drawing, font: bytes | None) -> bytes:
         if isinstance(item, Words):
             size = round(item.size_pt * POINT_MM * scale)
             if size not in fonts:
-                fonts[size] = ImageFont.load_default(size) if font is None else ImageFont.truetype(io.BytesIO(font), size)
+                fonts[size] = _png_font(font, size)
             anchor = {"start": "ls", "middle": "ms", "end": "rs"}[item.anchor]
             halo = round(HALO_MM * scale) if item.halo else 0
             at = (item.x * scale, item.y * scale)
@@ -198,6 +198,12 @@ def png(drawing: Drawing, font: bytes | None) -> bytes:
     buffer = io.BytesIO()
     image.reduce(FINER).save(buffer, "PNG", dpi=(PNG_DPI, PNG_DPI))
     return buffer.getvalue()
+
+
+def _png_font(font: bytes | None, size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size) if font is None else ImageFont.truetype(io.BytesIO(font), size)
 
 
 def _fill(image: Any, draw: Any, rings: Sequence[list[tuple[float, float]]], area: Area, scale: float) -> None:

@@ -9,10 +9,12 @@ import pandas as pd
 from cfc_geo import catalog
 
 SUPPRESSED = "suppressed"
+BASE = 5
+"""To which loose counts are rounded where figures are protected."""
 
 
 class Shown(NamedTuple):
-    """A number as people read it, and its value as far as it is shown (NaN: nothing is); `whole`: no part is missing."""
+    """A number as people read it, its value as far as it is shown (NaN: not at all), and whether no part is missing."""
 
     text: str
     value: float
@@ -23,14 +25,19 @@ class Figures:
     """Sums of rows of finished tables.
 
     A table with columns `<column>_state` holds protected figures: where the state is "suppressed" a figure is kept
-    back, and a sum says how many there are at least, of what is shown.
+    back, and a sum says how many there are at least, of what is shown. `small`: below how many children a count is
+    not shown; 0: every count is.
     """
 
-    def __init__(self, coverage: pd.DataFrame, circle: pd.DataFrame, lang: str, *, protected: bool = False) -> None:
+    def __init__(self, coverage: pd.DataFrame, circle: pd.DataFrame, lang: str, *, small: int = 0) -> None:
         self._coverage = dict(list(coverage.groupby(["unit_id", "kind"], sort=False)))
         self._circle = dict(list(circle.groupby("unit_id", sort=False)))
         self._none = coverage.iloc[:0], circle.iloc[:0]
-        self._lang, self.protected = lang, protected
+        self._lang, self._small = lang, small
+
+    @property
+    def protected(self) -> bool:
+        return self._small > 0
 
     def of_kind(self, unit: str, kind: str, column: str) -> Shown:
         """Children of all bands that a kind is for, of a column of the coverage."""
@@ -50,20 +57,29 @@ class Figures:
         if self.protected and len(known) != (table["covered"] != 0).sum():
             return self._say("nothing")
         weight = known["covered"].sum()
-        return f"{(known['mean_walk_min'] * known['covered']).sum() / weight:.0f}" if weight > 0 else self._say("nothing")
+        return (
+            f"{(known['mean_walk_min'] * known['covered']).sum() / weight:.0f}" if weight > 0 else self._say("nothing")
+        )
 
-    def most_missing(self, unit: str, band: str) -> str:
-        """The kind that most children of a band lack; "" where none is, or it is kept back."""
-        table = self._circle.get(unit, self._none[1])
-        row = table[table["band"] == band]
-        return str(row["most_missing_kind"].iloc[0] or "") if len(row) and "most_missing_kind" in row else ""
+    def most_missing(self, unit: str, band: str, kinds: Sequence[str]) -> str:
+        """Of these kinds the one that most children of a band lack, as far as is shown; "" where none is."""
+        of_band = self._circle.get(unit, self._none[1])
+        of_band = of_band[of_band["band"] == band]
+        if "most_missing_kind" in of_band and len(of_band):
+            return str(of_band["most_missing_kind"].iloc[0])
+        lacking = {}
+        for kind in kinds:
+            table = self._coverage.get((unit, kind), self._none[0])
+            lacking[kind] = table.loc[table["band"] == band, "gap"].fillna(0).sum()
+        most = max(lacking, key=lambda kind: lacking[kind], default="")
+        return most if most and lacking[most] > 0 else ""
 
     def share(self, part: Shown, whole: Shown, unknown: Shown | None = None) -> str:
         """Per cent; "≥" before it where more of the children may be among the part."""
         value = self.ratio(part, whole)
         if math.isnan(value):
             return self._say("nothing")
-        more = unknown is not None and not unknown.value == 0
+        more = unknown is not None and unknown.value != 0 and 0 < value < 1
         return f"{'≥' if more else ''}{_percent(value)}"
 
     def ratio(self, part: Shown, whole: Shown) -> float:
@@ -74,11 +90,15 @@ class Figures:
 
     def at_least(self, part: Shown, unknown: Shown) -> str:
         """A count, "≥" before it where more of the children may be among it."""
-        more = part.whole and not unknown.value == 0
+        more = part.whole and part.value > 0 and unknown.value != 0
         return f"{'≥' if more else ''}{part.text}"
 
     def loose(self, count: float) -> Shown:
-        """A count that stands in no table of the result."""
+        """A count that stands in no table of the result; rounded where others are."""
+        if self.protected and 0 < count < self._small:
+            return Shown(f"<{self._small}", count, False)
+        if self.protected:
+            count = max(math.floor(count / BASE + 0.5) * BASE, self._small) if count > 0 else count
         return self._shown(count, hidden=False, unknown=math.isnan(count))
 
     def _sum(self, table: pd.DataFrame, column: str) -> Shown:

@@ -1,4 +1,4 @@
-"""What a page of A4 consists of, and how much room that takes before any font is at hand: a little more than it will."""
+"""What a page of A4 consists of, and how much room that takes at most, before any font is at hand."""
 
 import math
 import unicodedata

@@ -257,7 +257,11 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
 def _file_record(file: Path, folder: Path) -> dict[str, Any]:
     """Name within the `folder`, size and SHA-256 of a file, as `run.json` lists it."""
     content = file.read_bytes()
-    return {"file": file.relative_to(folder).as_posix(), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return {
+        "file": file.relative_to(folder).as_posix(),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
 
 
 def version_of(package: str) -> str:
