@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
-from cfc_geo.blocks import StreetsForChildren
-from cfc_geo.errors import DataError, Findings, NetworkError
+from cfc_geo.blocks import Scoring, StreetsForChildren, TargetsOf
+from cfc_geo.errors import DataError, Findings, NetworkError, PlanError
 from cfc_geo.inputs.districts import read_districts
 from cfc_geo.inputs.scenario import apply_edits
-from cfc_geo.inputs.scored import read_scoring, year_of
+from cfc_geo.inputs.scored import named_targets, read_scoring, year_of
 from cfc_geo.inputs.study import horizon_m, read_study
 from cfc_geo.model import Attachment, ChildStreets, Coverage, Crowding, Known, Network, Places, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
@@ -101,7 +101,9 @@ def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) ->
 def answer_plan(plan: Plan, first: Steps | None, clock: "Clock", previous: Path | None = None) -> tuple[Result, Steps]:
     """One plan's result, and its steps for those that take over from it; `first` reads the same (`run_plans`)."""
     with clock("read"):
-        targets, told = ([], Known()) if plan.scorecard is None else read_scoring(plan, plan.scorecard, previous)
+        targets, told, of_forms = (
+            ([], Known(), Findings()) if plan.scorecard is None else read_scoring(plan, plan.scorecard, previous)
+        )
         read = read_study(plan) if first is None else as_read_by(plan, first)
         study = apply_edits(read, plan)
     shared = first if first is not None and on_one_ground(first.study, study) else None
@@ -162,7 +164,7 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock", previous: Path 
         border_m = shared.border_m if shared is not None else metres_to_border(study, norms)
         audit = ground | audit_facilities(study, network, attachment)
         audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit, border_m)
-        findings = Findings([*study.findings, *findings, *_note_norms(plan, kinds, study)])
+        findings = Findings([*study.findings, *of_forms, *findings, *_note_norms(plan, kinds, study)])
         findings += child_streets.findings if child_streets is not None else ()
         findings += judge_audit(plan.audit, audit, plan.file.name)
     result = Result(
@@ -200,6 +202,22 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock", previous: Path 
     return result, steps
 
 
+def with_rules(plan: Plan, asked: Scoring, *, norms: str | None = None, targets: TargetsOf | None = None) -> Plan:
+    """The plan scored as `asked`; by another set of `norms`, or with the plan of `targets` in the place of the one that
+    has its id."""
+    rules = plan.norms if norms is None else plan.norms.model_copy(update={"use": norms})
+    if targets is not None:
+        new = named_targets(targets, plan)
+        ids = [named_targets(one, plan).id for one in asked.targets]
+        if new.id not in ids:
+            findings = Findings()
+            findings.error("targets.not_asked", plan.file.name, plan=new.id, plans=ids)
+            raise PlanError(findings)
+        kept = [targets if of_id == new.id else one for of_id, one in zip(ids, asked.targets, strict=True)]
+        asked = asked.model_copy(update={"targets": kept})
+    return plan.model_copy(update={"norms": rules, "scorecard": asked})
+
+
 def check_plan(plan: Plan) -> Findings:
     """Read and check everything that `run_plan` would, and compute no walk. Raises as `run_plan` does.
 
@@ -209,6 +227,8 @@ def check_plan(plan: Plan) -> Findings:
     network, attachment, findings = join_network(plan, study)
     if plan.streets_for_children is not None:
         _districts(plan, plan.streets_for_children, study)
+    if plan.scorecard is not None:
+        findings += read_scoring(plan, plan.scorecard)[2]
     kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
     audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
     judged = judge_audit(plan.audit, audit, plan.file.name)

@@ -15,9 +15,9 @@ LOCAL: Final = ("count", "balance", "none_within", "per_facility")
 
 
 class Verdict(NamedTuple):
-    """`why` a row is not judged or has no data, as a key of `words/score.toml`: scope, threshold, earlier, form,
-    evidence, lacking; "" where it is judged. `gap`: how far the figure surely is from the target, in its unit; NaN
-    where it is met or not known."""
+    """`why` a row is not judged or has no data, as a key of `words/score.toml`: scope, threshold, earlier, nothing (of
+    which there could be a share), form, evidence, lacking; "" where it is judged. `gap`: how far the figure surely is
+    from the target, in its unit; NaN where it is met or not known."""
 
     status: str
     why: str = ""
