@@ -272,9 +272,7 @@ def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: 
     return 0
 
 
-def brief(
-    result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, ...], k: int, lang: str
-) -> int:  # fmt: skip
+def brief(result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, ...], k: int, lang: str) -> int:
     """Write a brief for the whole place and, where asked, its units, beside a result."""
     from cfc_geo.handout import hand_out
     from cfc_geo.inputs.dossier import chosen_units, read_dossier
@@ -297,6 +295,9 @@ def brief(
     _print_findings([finding for finding in dossier.findings if finding.severity == "warning"], lang)
     print(catalog.word("cli.brief.done", lang, count=len(asked), folder=folder))
     print(catalog.word("cli.brief.open", lang, internal=folder / INTERNAL, share=folder / SHARE))
+    return 0
+
+
 def score(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
     """Hold a plan to the targets of government plans; say what another version of these, or of norms, alone does."""
     from cfc_geo.outputs.score_report import check_score_folder, headline, write_score

@@ -97,7 +97,7 @@ def _numbers(scores: pd.DataFrame | None) -> pd.DataFrame | None:
     """Figures that each have the unit of their own target, as numbers."""
     if scores is None:
         return None
-    own = [name for name in ("target_value", "measured", "measured_most", "gap", "year") if name in scores]
+    own = [name for name in ("target_value", "measured", "measured_most", "year") if name in scores]
     return scores.assign(**{name: pd.to_numeric(scores[name], errors="coerce").astype(float) for name in own})
 
 

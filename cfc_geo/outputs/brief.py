@@ -26,6 +26,8 @@ LONGEST_TEXT: Final = 110
 MAP_MM: Final = (95.0, 172.0)
 """How high the map is, at least and at most."""
 MET, MISSED, NO_DATA, NOT_JUDGED = "met", "missed", "no_data", "not_judged"
+STATUSES: Final = (MISSED, MET, NOT_JUDGED, NO_DATA)
+"""Of targets, in the order in which they are listed."""
 GAPS: Final = 3
 MOST_ALIKE: Final = 0.7
 """A map of which more than so much has one colour shows something else."""
@@ -253,8 +255,8 @@ class Cut:
 
 CUTS: Final = (
     Cut(99, 12, 9, 9, 12), Cut(99, 10, 6, 6, 8), Cut(14, 6, 5, 5, 6), Cut(14, 5, 4, 4, 6), Cut(14, 4, 4, 4, 4),
-    Cut(14, 4, 4, 4, 3), Cut(14, 6, 5, 5), Cut(13, 5, 4, 4), Cut(12, 4, 4, 4), Cut(12, 3, 3, 3), Cut(10, 3, 3, 3), Cut(10, 2, 2, 2),
-    Cut(8, 2, 2, 2), Cut(8, 1, 1, 1), Cut(6, 1, 1, 1), Cut(4, 0, 1, 1), Cut(3, 0, 0, 1),
+    Cut(14, 4, 4, 4, 3), Cut(14, 6, 5, 5), Cut(13, 5, 4, 4), Cut(12, 4, 4, 4), Cut(12, 3, 3, 3), Cut(10, 3, 3, 3),
+    Cut(10, 2, 2, 2), Cut(8, 2, 2, 2), Cut(8, 1, 1, 1), Cut(6, 1, 1, 1), Cut(4, 0, 1, 1), Cut(3, 0, 0, 1),
 )  # fmt: skip
 """From all to the least; the first that fits is taken."""
 
@@ -371,7 +373,7 @@ def _closing(subject: Subject, kind: str) -> str:
     gained = subject.figures.loose(float(gains.loc[gains["unit_id"] == subject.unit, "children_gained"].sum()))
     if not len(here):
         key = "sited_helps" if gained.value > 0 else "sited_elsewhere"
-        return subject.say(key, sites=len(sites), gained=gained.text, kind=kind) + bridges
+        return subject.say(key, sites=len(sites), gained=gained.text) + bridges
     places = [
         subject.say("site", id=plain(site.name or site.facility_id), place=plain(site.unit_name) or subject.name)
         for site in here.head(4).itertuples()
@@ -426,39 +428,46 @@ def _targets_section(subject: Subject, most: int) -> list[Block]:
     scores, units = subject.dossier.scores, subject.dossier.score_units
     if scores is None:
         return [heading, Text(subject.say("not_scored"))]
-    rows = scores[scores["counted"].astype(str).str.lower().isin(["true", "1", "是"])]
+    rows = scores[scores["counted"].map(_is_yes)]
     if subject.unit != ALL_UNITS:
         if units is None:
             return [heading, Text(subject.say("not_scored"))]
         of_unit = units[units["unit_id"] == subject.unit].drop(columns=["unit_id", "unit_name", "level"])
-        said = rows.drop(columns=["measured", "measured_most", "status", "gap"])
-        rows = said.merge(of_unit, on=["plan_id", "target_id"])
+        keys = ["plan_id", "target_id"]
+        said = rows.drop(columns=[name for name in of_unit if name in rows and name not in keys])
+        rows = said.merge(of_unit, on=keys)
     counts = rows["status"].value_counts()
     told = {name: int(counts.get(name, 0)) for name in (MET, MISSED, NO_DATA, NOT_JUDGED)}
     key = "target_counts_all" if subject.unit == ALL_UNITS else "target_counts"
     blocks: list[Block] = [heading, Text(subject.say(key, count=len(rows), **told))]
-    missed = rows[rows["status"] == MISSED].sort_values(["year", "plan_id"], kind="stable", na_position="last")
-    shown = [_target_row(subject, row) for row in missed.head(most).itertuples(index=False)]
-    head = tuple(subject.say(f"head.{name}") for name in ("target", "asked", "now", "due", "office"))
+    order = rows["status"].map({status: place for place, status in enumerate(STATUSES)})
+    sorted_rows = rows.assign(order=order).sort_values(["order", "year", "plan_id"], kind="stable", na_position="last")
+    shown = [_target_row(subject, row) for row in sorted_rows.head(most).itertuples(index=False)]
+    head = tuple(subject.say(f"head.{name}") for name in ("target", "asked", "now", "state", "due", "office"))
     if shown:
-        blocks.append(Grid(head, tuple(shown), (60, 30, 30, 16, 38), (False, False, False, False, False)))
-    if len(missed) > len(shown):
-        blocks.append(Text(subject.say("more", n=len(missed) - len(shown)), "note"))
+        blocks.append(Grid(head, tuple(shown), (62, 25, 25, 16, 13, 33), (False,) * len(head)))
+    if len(rows) > len(shown) > 0:
+        blocks.append(Text(subject.say("more", n=len(rows) - len(shown)), "note"))
     return blocks
 
 
 def _target_row(subject: Subject, row: Any) -> tuple[str, ...]:
     """What a target asks, what there is, by when and by whom. What is measured of a unit may tell of few children, and
     stays in the office."""
-    hidden = subject.figures.protected and subject.unit != ALL_UNITS
-    draft = subject.say("draft") if str(row.draft).lower() in ("true", "1", "是") else ""
+    hidden = (subject.figures.protected and subject.unit != ALL_UNITS) or row.status == NO_DATA
+    draft = subject.say("draft") if _is_yes(row.draft) else ""
     return (
         draft + plain(row.target_name, 40),
         plain(asked(row, subject.lang), 24),
-        subject.say("missed") if hidden else plain(found(row, subject.lang), 24),
+        subject.say("nothing") if hidden else plain(found(row, subject.lang), 24) or subject.say("nothing"),
+        catalog.word(f"score.status.{row.status}", subject.lang) if row.status in STATUSES else plain(row.status),
         "" if pd.isna(row.year) else f"{row.year:.0f}",
-        plain(row.office, 24),
+        plain(row.office),
     )
+
+
+def _is_yes(value: Any) -> bool:
+    return str(value).lower() in ("true", "1")
 
 
 # ------------------------------------------------------------------------------ sources, assumptions, what is not known

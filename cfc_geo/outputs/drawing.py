@@ -116,7 +116,7 @@ def _svg_item(item: Item) -> str:
 
 
 def draw_on(canvas: Any, drawing: Drawing, font: str) -> None:
-    """Draw on a canvas of reportlab, lower left corner at its origin; `font` is the name by which reportlab knows it."""
+    """Draw on a canvas of reportlab, lower left corner at its origin; `font` is the name reportlab knows it by."""
     from reportlab.lib.colors import HexColor
 
     canvas.saveState()
