@@ -29,13 +29,15 @@ MET, MISSED, NO_DATA, NOT_JUDGED = "met", "missed", "no_data", "not_judged"
 STATUSES: Final = (MISSED, MET, NOT_JUDGED, NO_DATA)
 """Of targets, in the order in which they are listed."""
 GAPS: Final = 3
+NUMBER: Final = "\x00"
+"""Stands for the number of a page; no text of data keeps such a mark."""
 MOST_ALIKE: Final = 0.7
 """A map of which more than so much has one colour shows something else."""
 
 
 @dataclass(frozen=True)
 class Brief:
-    """Two pages, and the line at the foot of each ("{}": its number)."""
+    """Two pages, and the line at the foot of each (`NUMBER`: that of the page)."""
 
     lang: str
     title: str
@@ -117,7 +119,7 @@ def make_brief(subject: Subject, *, lettered: bool = True) -> Brief:
     return Brief(
         subject.lang,
         subject.say("title", name=subject.name),
-        subject.say("foot", name=subject.name, audience=audience, number="{}"),
+        subject.say("foot", name=subject.name, audience=audience, number=NUMBER),
         (_first_page(subject, lettered=lettered), _second_page(subject)),
     )
 
@@ -148,7 +150,7 @@ def _picture(subject: Subject, height: float, pencil: Pencil) -> Picture:
         pencil=pencil, approval=_approval(subject),
     )  # fmt: skip
     key = subject.join([f"{number} {said}" for number, said in enumerate(pencil.key, start=1)])
-    return Picture(drawing, subject.say("map_key", told=key) if key else "")
+    return Picture(drawing, subject.say("map_key", told=key, approval=_approval(subject)) if key else "")
 
 
 def _approval(subject: Subject) -> str:

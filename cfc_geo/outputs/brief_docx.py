@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cfc_geo.errors import OutputError
-from cfc_geo.outputs.brief import Brief
+from cfc_geo.outputs.brief import NUMBER, Brief
 from cfc_geo.outputs.drawing import png
 from cfc_geo.outputs.fonts import embeddable_font
 from cfc_geo.outputs.paper import (
@@ -61,7 +61,7 @@ def brief_docx(brief: Brief, font: Path | None = None) -> bytes:
             _add(document, block, font, new_page=position > 0 and number == 0)
     foot = section.footer.paragraphs[0]
     foot.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    before, after = brief.foot.split("{}")
+    before, _, after = brief.foot.partition(NUMBER)
     _run(foot, before, Style(FOOT_PT, 11, colour="#595959"), BODY)
     _page_number(foot)
     _run(foot, after, Style(FOOT_PT, 11, colour="#595959"), BODY)

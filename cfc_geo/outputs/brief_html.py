@@ -5,7 +5,7 @@ import hashlib
 from html import escape
 from pathlib import Path
 
-from cfc_geo.outputs.brief import Brief
+from cfc_geo.outputs.brief import NUMBER, Brief
 from cfc_geo.outputs.drawing import svg
 from cfc_geo.outputs.fonts import web_font
 from cfc_geo.outputs.page import LANG_TAGS
@@ -36,7 +36,7 @@ def brief_html(brief: Brief, font: Path | None = None) -> bytes:
     style = _style(packed, sorted(widths))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     sheets = "\n".join(
-        f'<section class="sheet">\n{"".join(map(_html, page))}<footer>{escape(brief.foot.format(number))}</footer>\n'
+        f'<section class="sheet">\n{"".join(map(_html, page))}<footer>{escape(brief.foot.replace(NUMBER, str(number)))}</footer>\n'
         "</section>"
         for number, page in enumerate(brief.pages, start=1)
     )

@@ -280,7 +280,7 @@ def _per_row(kinds: Sequence[str], lang: str, width: float) -> int:
 
 def _class_names() -> list[str]:
     ends = [0.0, *(min(most, 1) for most, _ in CLASSES)]
-    return [f"{low * 100:.0f}–{high * 100:.0f}%" for low, high in pairwise(ends)]
+    return [f"{low * 100:.0f}-{high * 100:.0f}%" for low, high in pairwise(ends)]
 
 
 def _classes_mm(about: str, lang: str) -> float:
@@ -322,7 +322,7 @@ def _foot(approval: str, per_m: float, y: float, width: float, lang: str, pencil
         Area(shapely.box(long / 2, y - 1.6, long, y - 0.4), "#ffffff", "#222222", 0.2),
         Words(said, long + 2, y),
     ]
-    return [*bar, Words(pencil.say(approval), width, y, 9, "end")]
+    return [*bar, Words(approval, width, y, 9, "end")] if pencil.lettered else bar
 
 
 def _say(key: str, lang: str, **values: Any) -> str:

@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from cfc_geo.outputs.brief import Brief
+from cfc_geo.outputs.brief import NUMBER, Brief
 from cfc_geo.outputs.drawing import POINT_MM, draw_on
 from cfc_geo.outputs.fonts import embeddable_font, register
 from cfc_geo.outputs.paper import (
@@ -40,7 +40,7 @@ def brief_pdf(brief: Brief, font: Path | None = None) -> bytes:
     def foot(canvas: Any, _: Any) -> None:
         canvas.setFont(name, FOOT_PT)
         canvas.setFillGray(0.35)
-        canvas.drawCentredString(width / 2, bottom / 2, brief.foot.format(canvas.getPageNumber()))
+        canvas.drawCentredString(width / 2, bottom / 2, brief.foot.replace(NUMBER, str(canvas.getPageNumber())))
 
     frame = Frame(side, bottom, width - 2 * side, height - top - bottom, 0, 0, 0, 0)
     buffer = io.BytesIO()

@@ -20,6 +20,8 @@ FORMATS: Final[Mapping[str, Callable[[Brief, Path | None], bytes]]] = MappingPro
     {"docx": brief_docx, "pdf": brief_pdf, "html": brief_html}
 )
 INTERNAL, SHARE = "internal", "share"
+WRITTEN: Final = "图"
+"""A font that may be embedded, if there is one, has this."""
 
 
 def write_briefs(
@@ -67,7 +69,7 @@ def _files(subject: Subject, formats: Sequence[str], font: Path | None) -> dict[
     made = {}
     for format in formats:
         shown = brief
-        if format == "docx" and map_font(brief.words(), font) is None:
+        if format == "docx" and map_font(WRITTEN, font) is None:
             shown = make_brief(subject, lettered=False)
         made[format] = FORMATS[format](shown, font)
     return made
