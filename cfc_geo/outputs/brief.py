@@ -297,7 +297,7 @@ def _kinds_section(subject: Subject, most: int) -> list[Block]:
     )
     grid = Grid(head, tuple(rows), (46, 22, 18, 22, 22, 22, 22), (False, *[True] * 6))
     rest = len(kinds) - len(rows)
-    note = subject.say("kinds_note") + (subject.say("more", n=rest) if rest > 0 else "")
+    note = subject.say("kinds_note") + (subject.say("kinds_more", n=rest) if rest > 0 else "")
     return [Text(subject.say("kinds"), "heading"), grid, Text(note, "note")]
 
 
@@ -460,8 +460,8 @@ def _target_row(subject: Subject, row: Any) -> tuple[str, ...]:
     draft = subject.say("draft") if _is_yes(row.draft) else ""
     return (
         draft + plain(row.target_name, 40),
-        plain(asked(row, subject.lang), 24),
-        subject.say("nothing") if hidden else plain(found(row, subject.lang), 24) or subject.say("nothing"),
+        plain(asked(row, subject.lang), 40),
+        subject.say("nothing") if hidden else plain(found(row, subject.lang), 40) or subject.say("nothing"),
         catalog.word(f"score.status.{row.status}", subject.lang) if row.status in STATUSES else plain(row.status),
         "" if pd.isna(row.year) else f"{row.year:.0f}",
         plain(row.office),

@@ -36,8 +36,8 @@ def brief_html(brief: Brief, font: Path | None = None) -> bytes:
     style = _style(packed, sorted(widths))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     sheets = "\n".join(
-        f'<section class="sheet">\n{"".join(map(_html, page))}<footer>{escape(brief.foot.replace(NUMBER, str(number)))}</footer>\n'
-        "</section>"
+        f'<section class="sheet">\n{"".join(map(_html, page))}'
+        f"<footer>{escape(brief.foot.replace(NUMBER, str(number)))}</footer>\n</section>"
         for number, page in enumerate(brief.pages, start=1)
     )
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; font-src data:"
