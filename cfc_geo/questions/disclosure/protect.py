@@ -63,8 +63,10 @@ def protect(
     below = units_below(units)
     hidden: set[Key] = set()
     kept_blocks = small_blocks(blocks, rules) if blocks is not None else set()
-    bands = pd.unique(pd.concat([coverage["band"], circle["band"]]))
-    counts = {band: Counts.of(coverage[coverage["band"] == band], circle[circle["band"] == band]) for band in bands}
+    # of tables that contradict equally little the solver takes one, by the order in which they are put to it
+    of_kind, of_circle = coverage.sort_values(["unit_id", "kind"]), circle.sort_values("unit_id")
+    bands = sorted({*coverage["band"], *circle["band"]})
+    counts = {band: Counts.of(of_kind[of_kind["band"] == band], of_circle[of_circle["band"] == band]) for band in bands}
     fullest = max(counts, key=lambda band: sum(counts[band].children.values()), default="")
     for band, of_band in counts.items():
         kept = _kept_back(of_band, rules)
@@ -134,7 +136,9 @@ def _with_walks(table: pd.DataFrame, coverage: pd.DataFrame, hidden: set[Key]) -
     """With the mean walk in whole steps, and in whole minutes of these."""
     walks = coverage[WALK].map(walk_shown)
     kept = [(*at, WALK) in hidden for at in zip(coverage["band"], coverage["unit_id"], coverage["kind"], strict=True)]
-    nobody = (table["covered_state"] == UNKNOWN) | (table["covered"] == 0)
+    nobody = (
+        (table["covered_state"] == UNKNOWN) | (table["covered"] == 0) | (walks.isna() & ~np.array(kept, dtype=bool))
+    )
     state = np.select([nobody, np.array(kept, dtype=bool)], [UNKNOWN, SUPPRESSED], SHOWN)
     metres = walks.where(state == SHOWN)
     minutes = np.floor(metres * coverage["mean_walk_min"] / coverage[WALK] + 0.5)
