@@ -109,38 +109,32 @@ def walks(
 
 
 def squares(knowledge: Knowledge, page: Mapping[str, Any], bands: list[str]) -> None:
-    """The squares of the map: children of all bands, and of them those whose circle is complete, live in the parts
-    where squares and units at the bottom overlap."""
-    shapes = {unit["id"]: _area(unit["at"]) for unit in page["units"]}
+    """The squares of the map: children of all bands, whose circle is complete or not (the rest), live in the parts
+    where squares and units at the bottom overlap. Of a square: ("square", its turn, "", what)."""
+    shapes = {unit["id"]: area(unit["at"]) for unit in page["units"]}
     bottom = [unit for unit in shapes if not any(_is_in(other, unit, shapes) for other in shapes)]
+    here: dict[str, list[str]] = {unit: [] for unit in bottom}
     of = knowledge.of
-    in_unit: dict[str, list[int]] = {unit: [] for unit in bottom}
     for turn, block in enumerate(page["blocks"]):
-        at, here = _area(block["at"]), []
-        for unit in bottom:
-            if shapely.area(shapely.intersection(at, shapes[unit])) > 0:
-                here.append(part := of("square", str(turn), unit, "children"))
-                in_unit[unit].append(part)
-                knowledge.know([(part, 1.0), (of("square", str(turn), unit, "complete"), -1.0)], 0, np.inf)
-        complete = [
-            of("square", str(turn), unit, "complete")
-            for unit in bottom
-            if of("square", str(turn), unit, "children") in here
-        ]
+        square, at = str(turn), area(block["at"])
+        units = [unit for unit in bottom if shapely.intersects(at, shapes[unit])]
+        for unit in units:
+            here[unit].append(square)
+            parts = [of("square", square, unit, what) for what in ("complete", "rest")]
+            knowledge.is_sum(of("square", square, unit, "children"), parts)
+        for what in ("children", "complete", "rest"):
+            knowledge.is_sum(of("square", square, "", what), [of("square", square, unit, what) for unit in units])
+        children, complete = (of("square", square, "", what) for what in ("children", "complete"))
         if isinstance(block["children"], list):
-            below = block["children"][1]
-            knowledge.know([(part, 1.0) for part in here], block["children"][0], np.inf if below is None else below)
+            least, below = block["children"]
+            knowledge.know([(children, 1.0)], least, np.inf if below is None else below)
         if isinstance(block["share"], list):
             for bound, lower, upper in ((block["share"][0], 0, np.inf), (block["share"][1], -np.inf, 0)):
-                terms = [*((part, 1.0) for part in complete), *((part, -bound) for part in here)]
-                knowledge.know(terms, lower, upper)
-    for unit, parts in in_unit.items():
-        for figure, counts in (("children", ("", "children")), ("complete", (CIRCLE, "complete"))):
-            names = [key for key, number in knowledge.number.items() if number in set(parts)]
-            of_parts = [of(*key[:3], figure) for key in names]
-            knowledge.know(
-                [*((of(band, unit, *counts), 1.0) for band in bands), *((part, -1.0) for part in of_parts)], 0, 0
-            )
+                knowledge.know([(complete, 1.0), (children, -bound)], lower, upper)
+    for unit, inside in here.items():
+        for what, counts in (("children", ("", "children")), ("complete", (CIRCLE, "complete"))):
+            terms = [(of("square", square, unit, what), -1.0) for square in inside]
+            knowledge.know([*((of(band, unit, *counts), 1.0) for band in bands), *terms], 0, 0)
 
 
 def _is_in(inner: str, outer: str, shapes: Mapping[str, shapely.Geometry]) -> bool:
@@ -149,7 +143,7 @@ def _is_in(inner: str, outer: str, shapes: Mapping[str, shapely.Geometry]) -> bo
     )
 
 
-def _area(polygons: list[Any]) -> shapely.Geometry:
+def area(polygons: list[Any]) -> shapely.Geometry:
     return shapely.make_valid(shapely.union_all([shapely.Polygon(rings[0], rings[1:]) for rings in polygons]))
 
 
