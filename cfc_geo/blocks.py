@@ -118,6 +118,10 @@ class Units(FileSource):
     name: Text = Field("name", description="column with the unit's name")
     level: Text | None = Field(None, description="column with the level (区, 街道, 社区); default: one level")
     parent: Text | None = Field(None, description="column with the code of the unit that this one lies in")
+    setting: Text | None = Field(
+        None,
+        description="column that says whether a unit is urban or rural (城乡分类): a code of statistics, or a word",
+    )
 
 
 class Place(PlanModel):

@@ -26,9 +26,14 @@ from cfc_geo.options import (
     fetch_options,
     route_ask_of,
     route_options,
+    score_options,
+    scoring_asked,
     site_options,
     streets_asked,
     streets_options,
+    target_folders,
+    target_source,
+    targets_option,
 )
 from cfc_geo.spoken import COMMAND, Group, Verb, language, say_utf8, usage_text
 
@@ -90,6 +95,8 @@ def build_command(lang: str) -> click.Group:
         "site": (site, [plan, *site_options(say), out, allow]),
         "route": (route, [plan, *route_options(say), out, allow]),
         "streets": (streets, [plan, *streets_options(say), out, allow]),
+        "score": (score, [plan, *score_options(say), out, allow]),
+        "form": (form, [plan, targets_option(say, "form"), out, allow]),
         "check": (check, [plan, out, allow]),
         "datum": (datum, [*datum_params(say), allow]),
         "new": (new, [folder]),
@@ -260,6 +267,62 @@ def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: 
     for line in headline(found, lang):
         print(f"  {line}")
     print(catalog.word("streets.open", lang, file=folder / "summary.md"))
+    return 0
+
+
+def score(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
+    """Hold a plan to the targets of government plans; say what another version of these, or of norms, alone does."""
+    from cfc_geo.outputs.score_report import check_score_folder, headline, write_score
+    from cfc_geo.outputs.score_tables import changed_table, no_changes
+    from cfc_geo.plan import load_plan
+    from cfc_geo.run import run_plan, with_rules
+
+    against, previous = given["against"], given["previous"]
+    norms = catalog.norm_sets()
+    files = target_folders([*given["targets"], None if against in norms else against])
+    loaded = load_plan(plan, (*allow, *files))
+    asked = scoring_asked(given, loaded.scorecard, plan, lang)
+    other = None if against is None or against in norms else target_source(against, plan)
+    check_score_folder(plan, out)
+    start, stages = time.perf_counter(), _Stages(lang)
+    with stages, _uncollected():
+        loaded = with_rules(loaded, asked)
+        result = run_plan(loaded, stages.announce, previous=previous)
+        assert result.scorecard is not None
+        changed = no_changes()
+        if against is not None:
+            ruled = with_rules(loaded, asked, norms=against if against in norms else None, targets=other)
+            before = run_plan(ruled, stages.announce, previous=previous).scorecard
+            assert before is not None
+            changed = changed_table(before, result.scorecard, lang)
+        stages.announce("write")
+        folder = write_score(result, result.scorecard, changed, out, lang)
+    _print_findings([finding for finding in result.findings if finding.severity == "warning"], lang)
+    seconds = f"{time.perf_counter() - start:.1f}"
+    print(catalog.word("score.done", lang, plan=loaded.file, folder=folder, seconds=seconds))
+    for line in headline(result.scorecard, lang):
+        print(f"  {line}")
+    if against is not None:
+        print(catalog.word("score.changes", lang, count=len(changed), against=against))
+    print(catalog.word("score.open", lang, file=folder / "summary.md"))
+    return 0
+
+
+def form(plan: Path, targets: tuple[str, ...], out: Path, allow: tuple[Path, ...], lang: str) -> int:
+    """Write a form for every office that leads targets which no layer can tell."""
+    from cfc_geo.inputs.scored import read_targets
+    from cfc_geo.outputs.forms import check_forms_folder, write_forms
+    from cfc_geo.plan import load_plan
+
+    loaded = load_plan(plan, (*allow, *target_folders(targets)))
+    asked = read_targets(scoring_asked({"targets": targets, "year": None}, loaded.scorecard, plan, lang), loaded)
+    check_forms_folder(plan, out)
+    folder, forms = write_forms(plan, asked, out, lang)
+    print(catalog.word("form.done", lang, plan=loaded.file, count=len(forms), folder=folder))
+    for one in forms:
+        counts = {sheet: len(rows) for sheet, rows in one.rows.items()}
+        print(catalog.word("form.written", lang, file=one.file, **counts))
+    print(catalog.word("form.next", lang))
     return 0
 
 

@@ -1,5 +1,6 @@
 """The nouns: frozen records that pass from inputs to network to questions to outputs. No logic lives here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -323,6 +324,25 @@ class ChildStreets:
     links: gpd.GeoDataFrame
     link_gains: pd.DataFrame
     findings: tuple[Finding, ...] = ()
+
+
+class Answer(NamedTuple):
+    """What an office wrote into a form: a number (NaN none), yes, no or "" (nothing), and where that can be checked."""
+
+    value: float = np.nan
+    done: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a scorecard knows beside the layers, by (plan, target): what offices answer and the figures of an `earlier`
+    year; by target the `thresholds` of the planner's own; and the `register` of gaps of an earlier run."""
+
+    answers: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
+    earlier: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    register: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -128,6 +128,9 @@ class Plan(PlanModel):
         if self.streets_for_children is not None and self.streets_for_children.districts is not None:
             districts = self.streets_for_children.districts
             found.append(("districts", districts.file, districts))
+        if self.scorecard is not None:
+            found += [("targets", one.file, FileSource()) for one in self.scorecard.targets]
+            found += [("form", form.file, FileSource()) for form in self.scorecard.forms]
         return [(role, file, block) for role, file, block in found if file is not None]
 
     def resolved_norms(self) -> dict[str, catalog.Norm]:

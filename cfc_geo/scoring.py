@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from cfc_geo.model import Scorecard
+from cfc_geo.model import Answer, Known, Scorecard
 from cfc_geo.questions.scorecard.equity import equity
 from cfc_geo.questions.scorecard.judge import (
     MET,
     MISSED,
+    NO_DATA,
     NOT_JUDGED,
-    Answer,
     Verdict,
     is_out_of_scope,
     judge,
@@ -36,18 +35,7 @@ Key = tuple[str, str]
 """Plan and target."""
 
 
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What is known beside the layers: what offices `answers` say, figures of an `earlier` year, `thresholds` of the
-    planner's own (by target), and the `register` of an earlier run."""
-
-    answers: Mapping[Key, Answer] = field(default_factory=dict)
-    earlier: Mapping[Key, float] = field(default_factory=dict)
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    register: pd.DataFrame | None = None
-
-
-def score(plans: list[TargetPlan], layers: Layers, *, year: int, known: Known = Known()) -> Scorecard:
+def score(plans: list[TargetPlan], layers: Layers, *, year: int, known: Known) -> Scorecard:
     """Every target of `plans`, as of `year`."""
     found = {(plan.id, target.id): _measured(target, layers) for plan in plans for target in plan.targets}
     widest = widest_level(layers.study)
@@ -90,14 +78,18 @@ def _judged(plan: TargetPlan, target: Target, found: Measured | None, widest: st
         return judge_answer(target, known.answers.get((plan.id, target.id)), earlier=earlier, threshold=threshold)
     if is_out_of_scope(target, plan.scope, widest):
         return Verdict(NOT_JUDGED, "scope")
-    return judge(target, found.least, found.most, threshold=threshold, earlier=earlier)
+    if math.isnan(found.least) and not found.lacking:
+        return Verdict(NOT_JUDGED, "nothing")
+    verdict = judge(target, found.least, found.most, threshold=threshold, earlier=earlier)
+    is_empty = verdict.status == NOT_JUDGED and found.lacking and found.least <= 0 < found.most
+    return Verdict(NO_DATA, "lacking") if is_empty else verdict
 
 
 def _counted(plan: TargetPlan) -> Iterator[tuple[Target, bool]]:
-    """Every target, and whether it counts: of those that state one thing, the first."""
-    seen = set[tuple[str, float | None, str]]()
+    """Every target, and whether it counts: of those that state one thing, the first; two numbers are two targets."""
+    seen = set[tuple[str, float | None]]()
     for target in plan.targets:
-        same = (target.same_as or target.id, target.value, target.unit)
+        same = (target.same_as or target.id, target.value)
         yield target, same not in seen
         seen.add(same)
 
@@ -105,25 +97,29 @@ def _counted(plan: TargetPlan) -> Iterator[tuple[Target, bool]]:
 def _row(
     plan: TargetPlan, target: Target, found: Measured | None, verdict: Verdict, counted: bool, year: int, known: Known
 ) -> dict[str, object]:
-    answer = known.answers.get((plan.id, target.id), Answer())
+    key = plan.id, target.id
+    answer = known.answers.get(key, Answer())
     least, most = (answer.value, answer.value) if found is None else (found.least, found.most)
     due = target.year if target.year is not None else (year if target.every_year else None)
-    certainty = ANSWERED if found is None else BOUND if not _same(least, most) else READ if target.read_as else COMPUTED
+    value = known.thresholds.get(target.id, np.nan if target.value is None else target.value)
     return {
         "plan_id": plan.id, "target_id": target.id, "rows": target.rows, "clause": target.clause,
-        "compare": target.compare,
-        "target_value": known.thresholds.get(target.id, np.nan if target.value is None else target.value),
-        "target_unit": target.unit, "year": np.nan if due is None else due,
-        "due_passed": due is not None and due < year, "status": verdict.status, "why": verdict.why, "measured": least,
-        "measured_most": most, "earlier": known.earlier.get((plan.id, target.id), np.nan), "gap": verdict.gap,
-        "units_met": np.nan, "units_judged": np.nan, "counted": counted,
-        "certainty": "" if math.isnan(least) and not answer.done else certainty, "evidence": answer.evidence,
-        "draft": plan.draft,
+        "compare": target.compare, "target_value": value, "target_unit": target.unit,
+        "year": np.nan if due is None else due, "due_passed": due is not None and due < year,
+        "status": verdict.status, "why_not": verdict.why, "measured": least, "measured_most": most,
+        "earlier": known.earlier.get(key, np.nan), "shortfall": verdict.gap, "units_met": np.nan,
+        "units_judged": np.nan, "counted": counted, "figure_is": _figure_is(target, found, answer),
+        "document": answer.evidence, "draft": plan.draft,
     }  # fmt: skip
 
 
-def _same(least: float, most: float) -> bool:
-    return least == most or (math.isnan(least) and math.isnan(most))
+def _figure_is(target: Target, found: Measured | None, answer: Answer) -> str:
+    """How sure the figure is; "" where there is none."""
+    if found is None:
+        return ANSWERED if answer.done or not math.isnan(answer.value) else ""
+    if math.isnan(found.least):
+        return ""
+    return BOUND if found.least != found.most else READ if target.read_as is not None else COMPUTED
 
 
 def _units_table(

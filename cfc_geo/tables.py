@@ -124,20 +124,25 @@ CIRCLE, ALL_BANDS = "circle", "all"
 """Stands for the whole circle where tables of changes list kinds, and for all bands together where they list bands."""
 SCORE_COLUMNS = (
     "plan_id", "target_id", "rows", "clause", "compare", "target_value", "target_unit", "year", "due_passed", "status",
-    "why", "measured", "measured_most", "earlier", "gap", "units_met", "units_judged", "counted", "certainty",
-    "evidence", "draft",
+    "why_not", "measured", "measured_most", "earlier", "shortfall", "units_met", "units_judged", "counted", "figure_is",
+    "document", "draft",
 )  # fmt: skip
 """One row a target. measured ≤ the figure ≤ measured_most, in target_unit; counted: not a row that states again what
-another does. certainty: computed, bound, read or answered."""
+another does. figure_is: computed, bound, read or answered."""
 SCORE_SAID = ("target_name", "office", "offices", "lacking", "method_said", "data_said", "note", "same_as")
 """What outputs say besides of a target, in the user's language."""
 SCORE_UNIT_COLUMNS = (
-    "plan_id", "target_id", "unit_id", "unit_name", "level", "measured", "measured_most", "status", "gap",
+    "plan_id", "target_id", "unit_id", "unit_name", "level", "measured", "measured_most", "status", "shortfall",
 )  # fmt: skip
 GAP_COLUMNS = (
     "gap_id", "priority", "plan_id", "target_id", "unit_id", "unit_name", "level", "measured", "measured_most",
-    "compare", "target_value", "target_unit", "gap", "children", "year", "gap_status", "remarks",
+    "compare", "target_value", "target_unit", "shortfall", "children", "year", "gap_status", "remarks",
 )  # fmt: skip
+CHANGED_COLUMNS = (
+    "plan_id", "target_id", "target_name", "asked_before", "asked_after", "found_before", "found_after",
+    "status_before", "status_after",
+)  # fmt: skip
+"""What another version of targets or norms alone does to a scorecard, in words."""
 EQUITY_COLUMNS = (
     "kind", "level", "units", "children", "covered_share", "unknown", "best_unit", "best_share", "worst_unit",
     "worst_share", "unit_gap", "gini", "worst_fifth_share",

@@ -252,24 +252,19 @@ class TargetPlan(PlanModel):
         return self
 
 
-def target_plans() -> tuple[str, ...]:
-    """Ids of the plans of the catalogue."""
-    return tuple(sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml")))
-
-
 def load_targets(named: str, folder: Path = Path()) -> TargetPlan:
     """The targets of a plan of the catalogue, by its id, or of a file (from `folder`).
 
     Raises `PlanError` with every fault: keys, methods, units or kinds that are not known, with the known ones.
     """
     findings = Findings()
-    is_known = named in target_plans()
+    is_known = named in catalog.target_plans()
     file = Path(f"{named}.toml") if is_known else folder / named
     try:
         text = (_folder() / file.name if is_known else file).read_text(encoding="utf-8-sig")
         table = tomllib.loads(text)
     except FileNotFoundError:
-        findings.error("targets.no_file", str(file), plans=target_plans())
+        findings.error("targets.no_file", str(file), plans=catalog.target_plans())
     except (OSError, ValueError, RecursionError) as error:
         findings.error("targets.unreadable", str(file), reason=str(error))
     findings.raise_errors(PlanError)

@@ -22,6 +22,7 @@ ORDER = [
     "blocks",
     "edits",
     "targets",
+    "forms",
     "plan",
     "model",
     "inputs",

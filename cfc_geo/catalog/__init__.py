@@ -176,7 +176,21 @@ def flag(attribute: str, text: str) -> bool | None:
 @cache
 def levels() -> dict[str, Level]:
     """Levels of units by id, the widest first."""
-    return {of: Level(of, row["zh"], row["en"], tuple(row["words"])) for of, row in _load("levels").items()}
+    table = {of: row for of, row in _load("levels").items() if of != "setting"}
+    return {of: Level(of, row["zh"], row["en"], tuple(row["words"])) for of, row in table.items()}
+
+
+def setting(text: str) -> str:
+    """Whether a word or code means urban or rural; "" where it means neither."""
+    said = text.strip().casefold()
+    return next((name for name, words in _load("levels")["setting"].items() if said in words), "")
+
+
+@cache
+def target_plans() -> tuple[str, ...]:
+    """Ids of the plans whose targets are in `targets/`."""
+    names = (file.name for file in files(__package__).joinpath("targets").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
 @cache

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cfc_geo.errors import CfcError, Findings, OutputError
-from cfc_geo.model import ChildStreets, Result
+from cfc_geo.model import ChildStreets, Result, Scorecard
 from cfc_geo.outputs import lock, swap
 from cfc_geo.outputs.kept import Kept
 from cfc_geo.outputs.meanwhile import meanwhile
@@ -97,6 +97,8 @@ def write_files(result: Result, folder: Path, lang: str, kept: Kept | None = Non
     with meanwhile(lambda: write_pages(result, folder, lang, kept)):
         for name, table in csv_tables(result).items():
             write_csv(table, folder / name)
+        if result.scorecard is not None:
+            write_scores(result, result.scorecard, folder, lang)
         write_cells(result, folder / "cells.parquet")
         write_geopackage(result, folder / "result.gpkg", lang, kept)
         write_resolved_plan(result.plan, folder / "plan.resolved.toml")
@@ -111,6 +113,16 @@ def write_walks(
 
     pages = folder / STREETS_PAGE, folder / "streets.md"
     write_walk_pages(result.plan, result.study, found, result.findings, pages, sheets, lang, later)
+
+
+def write_scores(result: Result, scorecard: Scorecard, folder: Path, lang: str) -> None:
+    """The tables of the scorecard, its map `scorecard.html`, and its words."""
+    from cfc_geo.outputs.score_report import write_score_pages
+    from cfc_geo.outputs.score_tables import no_changes, score_tables
+
+    for name, table in score_tables(scorecard, lang).items():
+        write_csv(table, folder / name)
+    write_score_pages(result, scorecard, no_changes(), (folder / "scorecard.html", folder / "scorecard.md"), lang)
 
 
 def write_pages(result: Result, folder: Path, lang: str, kept: Kept | None = None) -> None:

@@ -53,8 +53,8 @@ def _payload(plan: Plan, study: Study, found: ChildStreets, words: dict[str, str
         "review": catalog.word(f"map.{key}", lang, no=text(plan.map.approval_no)),
         "sources": [" · ".join(dict.fromkeys(text(part) for part in one.values() if part)) for one in sources],
         "bounds": [[float(south), float(west)], [float(north), float(east)]],
-        "streets": _merged(study.streets.geometry),
-        "ground": {theme: _merged(ground.geometry[ground["theme"] == theme]) for theme in GROUND_THEMES},
+        "streets": merged_lines(study.streets.geometry),
+        "ground": {theme: merged_lines(ground.geometry[ground["theme"] == theme]) for theme in GROUND_THEMES},
         "flows": _flows(found.streets),
         "classes": [f"{least:,.0f}" for least in FLOW_CLASSES],
         "hazards": _hazards(found.ranked, words),
@@ -73,7 +73,7 @@ def _flows(streets: gpd.GeoDataFrame) -> list[dict[str, Any]]:
     wide = np.searchsorted(FLOW_CLASSES, streets["children"].to_numpy(dtype=float), side="right") - 1
     stress = streets["stress"].to_numpy()
     return [
-        {"stress": level, "wide": of, "at": _merged(streets.geometry[here])}
+        {"stress": level, "wide": of, "at": merged_lines(streets.geometry[here])}
         for of in range(len(FLOW_CLASSES))
         for level in range(1, 5)
         if (here := (wide == of) & (stress == level)).any()
@@ -145,7 +145,7 @@ def _with_places(table: gpd.GeoDataFrame) -> list[tuple[dict[str, Any], list[Any
     ]
 
 
-def _merged(shapes: gpd.GeoSeries) -> list[Any]:
+def merged_lines(shapes: gpd.GeoSeries) -> list[Any]:
     """All lines, and outlines of polygons, of a layer."""
     degrees = shapes.to_crs(4326).to_numpy() if len(shapes) else np.empty(0, dtype=object)
     return [line for shape in degrees for line in _lines(shape)]

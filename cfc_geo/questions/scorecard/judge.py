@@ -4,6 +4,7 @@ import math
 from typing import Final, NamedTuple
 
 from cfc_geo import catalog
+from cfc_geo.model import Answer
 from cfc_geo.targets import NUMBERED, Target
 
 MET, MISSED, NO_DATA, NOT_JUDGED = "met", "missed", "no_data", "not_judged"
@@ -14,21 +15,13 @@ LOCAL: Final = ("count", "balance", "none_within", "per_facility")
 
 
 class Verdict(NamedTuple):
-    """`why` a row is not judged or has no data, as a key of `words/score.toml`: scope, threshold, earlier, form,
-    evidence, lacking; "" where it is judged. `gap`: how far the figure surely is from the target, in its unit; NaN
-    where it is met or not known."""
+    """`why` a row is not judged or has no data, as a key of `words/score.toml`: scope, threshold, earlier, nothing (of
+    which there could be a share), form, evidence, lacking; "" where it is judged. `gap`: how far the figure surely is
+    from the target, in its unit; NaN where it is met or not known."""
 
     status: str
     why: str = ""
     gap: float = math.nan
-
-
-class Answer(NamedTuple):
-    """What an office wrote into a form: a number (NaN none), yes, no or "" (nothing), and where that can be checked."""
-
-    value: float = math.nan
-    done: str = ""
-    evidence: str = ""
 
 
 def judge(

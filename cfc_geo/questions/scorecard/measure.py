@@ -22,10 +22,15 @@ from cfc_geo.tables import ALL_UNITS, KIND_WORD, children_column, children_colum
 
 CHILDREN: Final = {"children_0_14": ("0-2", "3-5", "6-11", "12-14"), "children_0_17": ()}
 """Age bands of a denominator; none named: all."""
+UNSTAGED: Final = "school"
 SCHOOL_CHECKS: Final = {
     "speed": ("speed_status",), "crossing": ("crossing_status",), "signal": ("signal_status",),
     "all": ("speed_status", "crossing_status", "signal_status"),
 }  # fmt: skip
+
+
+def _no_units() -> pd.DataFrame:
+    return pd.DataFrame({"unit_id": np.empty(0, dtype=object), "least": np.zeros(0), "most": np.zeros(0)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +40,7 @@ class Measured:
 
     least: float
     most: float
-    units: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit_id", "least", "most"]))
+    units: pd.DataFrame = field(default_factory=_no_units)
     lacking: tuple[Lack, ...] = ()
     proposal: Mapping[str, str] = field(default_factory=dict)
 
@@ -122,9 +127,9 @@ def _in_units(method: targets.UnitsWith, layers: Layers, level: str) -> Measured
     kinds = [[kind] for kind in method.kinds] if method.each else [method.kinds]
     choices = [method.model_copy(update={"kinds": each}) for each in kinds]
     lacking = tuple(lack for choice in choices for lack in _lacks(choice, layers.facilities, layers))
-    setting = layers.study.units.set_index("unit_id")["setting"] if "setting" in layers.study.units else None
     if method.setting is not None:
-        if setting is None or (setting.loc[units] == "").any():
+        setting = layers.study.units.set_index("unit_id")["setting"]
+        if (setting.loc[units] == "").any():
             return Measured(np.nan, np.nan, lacking=(*lacking, Lack("setting", level)))
         units = units[(setting.loc[units] == method.setting).to_numpy()]
     if not len(units):
@@ -409,7 +414,7 @@ def _measured(
 
 
 def _listed(kinds: list[str], layers: Layers) -> bool:
-    return set(kinds) <= layers.study.surveyed
+    return not _none_lists(kinds, layers)
 
 
 def _none_of(kinds: list[str], layers: Layers) -> bool:
@@ -418,7 +423,9 @@ def _none_of(kinds: list[str], layers: Layers) -> bool:
 
 
 def _none_lists(kinds: list[str], layers: Layers) -> tuple[Lack, ...]:
-    return tuple(Lack("kind", kind) for kind in kinds if kind not in layers.study.surveyed)
+    """A file that lists schools by stage has none of unknown stage: those are not asked for beside others."""
+    asked = [kind for kind in kinds if kind != UNSTAGED] or kinds
+    return tuple(Lack("kind", kind) for kind in asked if kind not in layers.study.surveyed)
 
 
 def _lacks(choice: targets.Chosen, facilities: pd.DataFrame, layers: Layers) -> tuple[Lack, ...]:

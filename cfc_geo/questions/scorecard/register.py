@@ -27,7 +27,7 @@ def gap_register(
     here = units[units["status"] == MISSED].merge(missed[["plan_id", "target_id"]], on=["plan_id", "target_id"])
     whole = missed.merge(here[["plan_id", "target_id"]].drop_duplicates(), how="left", indicator=True)
     whole = whole[whole["_merge"] == "left_only"].assign(unit_id="", unit_name="", level="")
-    said = missed.drop(columns=["measured", "measured_most", "gap", "status"])
+    said = missed.drop(columns=["measured", "measured_most", "shortfall", "status"])
     rows = pd.concat([here.merge(said, on=["plan_id", "target_id"]), whole], ignore_index=True)
     rows["children"] = rows["unit_id"].map(children).astype(float)
     rows["priority"] = _priority(rows["year"], year)
