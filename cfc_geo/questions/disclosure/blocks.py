@@ -15,7 +15,8 @@ from cfc_geo.tables import COVERED, children_column, circle_column
 LEAST_SIDE_M: Final = 250.0
 POINT_SIDE_M: Final = 100.0
 """The side of the square that a point stands for."""
-MOST_DOUBLINGS: Final = 12
+MOST_DOUBLINGS: Final = 2
+"""Squares do not grow farther for the sake of a few children far from others, who are not shown then."""
 CLASSES: Final = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 """Where classes of children end, and the next begin; the first class begins at `Rules.k`."""
 SHARE_CLASSES: Final = (0.25, 0.5, 0.75)
@@ -35,8 +36,8 @@ class Blocks:
 
 
 def merge_cells(cells: gpd.GeoDataFrame, baskets: tuple[str, ...], rules: Rules) -> Blocks:
-    """Squares of twice the side of a cell, twice that and so on, from `LEAST_SIDE_M` on: the smallest of which none has
-    fewer than `rules.k` children, unless it has none. `baskets`: bands with a circle."""
+    """Squares of `LEAST_SIDE_M` or more, doubled where one has few children (under `rules.k`, but some), and doubled
+    again; few are left only where there are few for `MOST_DOUBLINGS` around. `baskets`: bands with a circle."""
     fragments = _by_band(cells, baskets)
     points = shapely.centroid(cells.geometry.array)
     side = _least_side(cells)
