@@ -5,6 +5,7 @@ import pandas as pd
 from cfc_geo.model import Coverage, Finished
 from cfc_geo.questions.circle import sum_circle
 from cfc_geo.questions.coverage import sum_coverage
+from cfc_geo.questions.disclosure.blocks import merge_cells
 from cfc_geo.questions.disclosure.protect import Protected, protect
 from cfc_geo.questions.disclosure.rules import Rules
 from cfc_geo.questions.sums import without_unknown
@@ -12,9 +13,11 @@ from cfc_geo.tables import STATUSES, circle_column
 
 
 def hand_out(finished: Finished, rules: Rules) -> Protected:
-    """The tables by unit of a result, as they may leave the office."""
+    """The tables by unit of a result, and its cells, as they may leave the office."""
     coverage, circle = exact_tables(finished)
-    return protect(coverage, circle, finished.units, finished.rules.baskets, rules)
+    baskets = finished.rules.baskets
+    blocks = merge_cells(finished.cells, tuple(baskets), rules)
+    return protect(coverage, circle, finished.units, baskets, rules, blocks=blocks)
 
 
 def exact_tables(finished: Finished) -> tuple[pd.DataFrame, pd.DataFrame]:

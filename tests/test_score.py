@@ -108,7 +108,9 @@ def test_what_offices_filled_in_is_judged_and_named(tmp_path: Path) -> None:
     column = {cell.value: cell.column for cell in heading}
     at = next(cell.row for cell in sheet[heading[0].column_letter] if cell.row > heading[0].row)
     rows = [row for row in range(at, sheet.max_row + 1) if sheet.cell(row, column["指标编号"]).value == "ZC-018"]
-    value, year, source = (next(of for name, of in column.items() if str(name).startswith(word)) for word in ("数值", "年份", "来源"))
+    value, year, source = (
+        next(of for name, of in column.items() if str(name).startswith(word)) for word in ("数值", "年份", "来源")
+    )
     sheet.cell(rows[0], value, 99)
     sheet.cell(rows[0], year, 2025)
     sheet.cell(rows[0], source, "区卫健统计 2025")
