@@ -288,10 +288,8 @@ def brief(result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, .
     check_brief_folder(result)
     of_units = dossier.finished.units
     asked = chosen_units(of_units, unit) if unit else [ALL_UNITS, *(briefed_units(of_units) if every else [])]
-    handed = hand_out(dossier.finished, Rules(k=k))
-    protected = (handed.coverage, handed.circle)
-    formats = list(dict.fromkeys(format))
-    folder = write_briefs(dossier, result, asked, formats, lang, protected=protected, k=k)
+    protected = hand_out(dossier.finished, Rules(k=k))
+    folder = write_briefs(dossier, result, asked, list(dict.fromkeys(format)), lang, protected=protected)
     _print_findings([finding for finding in dossier.findings if finding.severity == "warning"], lang)
     print(catalog.word("cli.brief.done", lang, count=len(asked), folder=folder))
     print(catalog.word("cli.brief.open", lang, internal=folder / INTERNAL, share=folder / SHARE))

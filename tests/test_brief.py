@@ -147,14 +147,14 @@ def test_targets_are_counted_and_the_missed_come_first(dossier: Dossier) -> None
     assert grid.rows[0][1:5] == ("≥ 90 %", "30 %", "未达标", "2030")
     assert "征求意见稿" in grid.rows[0][0]
     assert any("共 2 项目标：达标 1，未达标 1" in line for line in texts(make_brief(subject(scored, ALL_UNITS))))
-    protected = Figures(dossier.coverage, dossier.circle, "zh", small=10)
+    protected = Figures(dossier.coverage, dossier.circle, "zh", Rules())
     grid = next(g for g in grids(make_brief(replace(subject(scored), figures=protected))) if g.head[0] == "目标")
     assert grid.rows[0][2] == "—"  # a share of few children would tell how many they are
 
 
 def test_protected_figures_say_only_what_is_shown(dossier: Dossier) -> None:
     handed = hand_out(dossier.finished, Rules())
-    figures = Figures(handed.coverage, handed.circle, "zh", small=10)
+    figures = Figures(handed.coverage, handed.circle, "zh", Rules())
     assert figures.of_circle("01", "children").text == "200"  # 39 children of each of five bands
     kept = figures.of_kind("01", "kindergarten", "covered")
     assert kept.text == "不公开" and not kept.whole
@@ -284,7 +284,8 @@ def test_the_verb_writes_two_folders_whole(
     folder = copied.parent / "toy.brief"
     told = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     of_each = ["0.zh.docx", "all.zh.docx"]
-    assert told == [*(f"internal/{name}" for name in of_each), "run.json", *(f"share/{name}" for name in of_each)]
+    shared = sorted([*of_each, "map.html", "workbook.xlsx"])
+    assert told == [*(f"internal/{name}" for name in of_each), "run.json", *(f"share/{name}" for name in shared)]
     assert "2 份简报" in capsys.readouterr().out
     (folder / "share" / "notes.txt").write_text("mine")
     assert main(call) == 1

@@ -104,16 +104,11 @@ def test_what_offices_filled_in_is_judged_and_named(tmp_path: Path) -> None:
     sent = tmp_path / "out/toy.forms/区卫生健康局.xlsx"
     book = openpyxl.load_workbook(sent)
     sheet = book["数据"]
-    heading = next(row for row in sheet.iter_rows() if any(cell.value == "指标编号" for cell in row))
-    column = {cell.value: cell.column for cell in heading}
-    at = next(cell.row for cell in sheet[heading[0].column_letter] if cell.row > heading[0].row)
-    rows = [row for row in range(at, sheet.max_row + 1) if sheet.cell(row, column["指标编号"]).value == "ZC-018"]
-    value, year, source = (
-        next(of for name, of in column.items() if str(name).startswith(word)) for word in ("数值", "年份", "来源")
-    )
-    sheet.cell(rows[0], value, 99)
-    sheet.cell(rows[0], year, 2025)
-    sheet.cell(rows[0], source, "区卫健统计 2025")
+    headings = next(row for row in sheet.iter_rows() if any(cell.value == "数值" for cell in row))
+    column = {cell.value: cell.column for cell in headings}
+    at = next(row[0].row for row in sheet.iter_rows() if any(cell.value == "ZC-018" for cell in row))
+    for name, filled in (("数值", 99), ("数据年份", 2025), ("来源文件", "区卫健统计 2025")):
+        sheet.cell(at, column[name], filled)
     book.save(tmp_path / "back.xlsx")
     assert main(["score", str(plan), *out]) == 0
     row = next(row for row in rows_of(tmp_path / "out/toy.score/scorecard.csv") if row["target_id"] == "ZC-018")

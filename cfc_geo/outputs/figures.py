@@ -4,13 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
-
-SUPPRESSED = "suppressed"
-BASE = 5
-"""To which loose counts are rounded where figures are protected."""
+from cfc_geo.questions.disclosure.rules import SUPPRESSED, Rules
 
 
 class Shown(NamedTuple):
@@ -25,19 +23,19 @@ class Figures:
     """Sums of rows of finished tables.
 
     A table with columns `<column>_state` holds protected figures: where the state is "suppressed" a figure is kept
-    back, and a sum says how many there are at least, of what is shown. `small`: below how many children a count is
-    not shown; 0: every count is.
+    back, and a sum says how many there are at least, of what is shown. `rules`: by which they are protected; None: all
+    figures are exact.
     """
 
-    def __init__(self, coverage: pd.DataFrame, circle: pd.DataFrame, lang: str, *, small: int = 0) -> None:
+    def __init__(self, coverage: pd.DataFrame, circle: pd.DataFrame, lang: str, rules: Rules | None = None) -> None:
         self._coverage = dict(list(coverage.groupby(["unit_id", "kind"], sort=False)))
         self._circle = dict(list(circle.groupby("unit_id", sort=False)))
         self._none = coverage.iloc[:0], circle.iloc[:0]
-        self._lang, self._small = lang, small
+        self._lang, self._rules = lang, rules
 
     @property
     def protected(self) -> bool:
-        return self._small > 0
+        return self._rules is not None
 
     def of_kind(self, unit: str, kind: str, column: str) -> Shown:
         """Children of all bands that a kind is for, of a column of the coverage."""
@@ -95,10 +93,10 @@ class Figures:
 
     def loose(self, count: float) -> Shown:
         """A count that stands in no table of the result; rounded where others are."""
-        if self.protected and 0 < count < self._small:
-            return Shown(f"<{self._small}", count, False)
-        if self.protected:
-            count = max(math.floor(count / BASE + 0.5) * BASE, self._small) if count > 0 else count
+        if self._rules is not None and self._rules.is_small(np.array(count)):
+            return Shown(f"<{self._rules.k:g}", count, False)
+        if self._rules is not None:
+            count = float(self._rules.rounded(np.array(count)))
         return self._shown(count, hidden=False, unknown=math.isnan(count))
 
     def _sum(self, table: pd.DataFrame, column: str) -> Shown:

@@ -174,7 +174,8 @@ def _lack(one: Lack, lang: str) -> str:
         case "level" | "setting":
             name = _level(one.name, lang)
         case "layer":
-            name, of = one.name, _join("or", [say(f"layer.{layer}", lang) for layer in one.of], lang)
+            name = say("column.sidewalk", lang) if one.name == "sidewalk" else one.name
+            of = _join("or", [say(f"layer.{layer}", lang) for layer in one.of], lang)
         case _:
             name = one.name
     return say(f"lack.{one.what}", lang, name=name, of=of)
