@@ -160,6 +160,10 @@ def test_protected_figures_say_only_what_is_shown(dossier: Dossier) -> None:
     assert kept.text == "不公开" and not kept.whole
     assert figures.share(kept, figures.of_kind("01", "kindergarten", "children")) == "—"
     assert figures.loose(3.0).text == "<10" and figures.loose(12.0).text == "10" and figures.loose(0.0).text == "0"
+    assert figures.most_missing("01", "6-11", ["park"]) == "park"  # nobody has one
+    assert figures.most_missing("01", "3-5", ["kindergarten", "playground"]) == ""  # what is withheld might be more
+    whole = make_brief(Subject(dossier, figures, ALL_UNITS, "zh"))
+    assert not any("最多的是" in line for line in texts(whole)[3:])
     words = make_brief(Subject(dossier, figures, "01", "zh")).words()
     assert "可对外提供" in words and "未经地图审核，公开前须送审" in words
 

@@ -184,7 +184,8 @@ def _summary(subject: Subject) -> str:
     )  # fmt: skip
     if gaps := _gaps(subject)[:1]:
         (kind, without), *_ = gaps
-        said += subject.say("summary_gap", kind=subject.kind(kind), without=without.text)
+        key = "summary_gap" if _all_shown(subject) else "summary_gap_shown"
+        said += subject.say(key, kind=subject.kind(kind), without=without.text)
     return said
 
 
@@ -318,7 +319,8 @@ def _parts_section(subject: Subject, most: int) -> list[Block]:
     head = (level, *(subject.say(f"head.{name}") for name in ("children", "has_all", "share", "part_gap")))
     grid = Grid(head, tuple(rows), (46, 22, 22, 22, 62), (False, True, True, True, False))
     rest = [Text(subject.say("more", n=len(lacking) - len(rows)), "note")] if len(lacking) > len(rows) else []
-    return [Text(subject.say("parts", level=level), "heading"), grid, *rest]
+    key = "parts" if all(count.whole for count in lacking.values()) else "parts_shown"
+    return [Text(subject.say(key, level=level), "heading"), grid, *rest]
 
 
 def _wanted(subject: Subject) -> set[str]:
@@ -334,8 +336,14 @@ def _gaps(subject: Subject) -> list[tuple[str, Shown]]:
     return sorted((pair for pair in counts if pair[1].value > 0), key=lambda pair: -pair[1].value)
 
 
+def _all_shown(subject: Subject) -> bool:
+    """Whether no gap that is withheld, or not known, might be larger than those that are told."""
+    limits, wanted = subject.dossier.finished.rules.limits, _wanted(subject)
+    return all(subject.figures.of_kind(subject.unit, kind, "gap").whole for kind in limits if kind in wanted)
+
+
 def _gaps_section(subject: Subject) -> list[Block]:
-    blocks: list[Block] = [Text(subject.say("gaps"), "heading")]
+    blocks: list[Block] = [Text(subject.say("gaps" if _all_shown(subject) else "gaps_shown"), "heading")]
     gaps = _gaps(subject)[:GAPS]
     for number, (kind, without) in enumerate(gaps, start=1):
         blocks.append(Text(_gap_line(subject, number, kind, without), "strong"))
@@ -353,10 +361,10 @@ def _gap_line(subject: Subject, number: int, kind: str, without: Shown) -> str:
     if subject.unit != ALL_UNITS:
         place = [figures.of_kind(ALL_UNITS, kind, name) for name in ("gap", "children", "unknown")]
         return subject.say("gap", **said, place=figures.share(*place))
-    worst = max(
-        subject.parts["unit_id"], key=lambda unit: _or_less(figures.of_kind(unit, kind, "gap").value), default=""
-    )
-    there = figures.of_kind(worst, kind, "gap")
+    parts = {unit: figures.of_kind(unit, kind, "gap") for unit in subject.parts["unit_id"]}
+    if len(parts) < 2 or not all(there.whole for there in parts.values()):
+        return subject.say("gap_only", **said)  # a part that is withheld might be the worst
+    worst, there = max(parts.items(), key=lambda part: part[1].value)
     return subject.say("gap_all", **said, worst=name_of(subject.units, worst), there=there.text)
 
 

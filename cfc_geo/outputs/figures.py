@@ -60,7 +60,7 @@ class Figures:
         )
 
     def most_missing(self, unit: str, band: str, kinds: Sequence[str]) -> str:
-        """Of these kinds the one that most children of a band lack, as far as is shown; "" where none is."""
+        """Of these kinds the one that most children of a band lack; "" where none is, or a withheld one might be it."""
         of_band = self._circle.get(unit, self._none[1])
         of_band = of_band[of_band["band"] == band]
         if "most_missing_kind" in of_band and len(of_band):
@@ -68,7 +68,10 @@ class Figures:
         lacking = {}
         for kind in kinds:
             table = self._coverage.get((unit, kind), self._none[0])
-            lacking[kind] = table.loc[table["band"] == band, "gap"].fillna(0).sum()
+            gap = self._sum(table[table["band"] == band], "gap")
+            if not gap.whole:
+                return ""
+            lacking[kind] = gap.value
         most = max(lacking, key=lambda kind: lacking[kind], default="")
         return most if most and lacking[most] > 0 else ""
 
