@@ -21,6 +21,7 @@ from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
 from cfc_geo.options import (
     ask_of,
     box,
+    brief_params,
     check_fetch_usage,
     datum_params,
     fetch_options,
@@ -95,6 +96,7 @@ def build_command(lang: str) -> click.Group:
         "site": (site, [plan, *site_options(say), out, allow]),
         "route": (route, [plan, *route_options(say), out, allow]),
         "streets": (streets, [plan, *streets_options(say), out, allow]),
+        "brief": (brief, brief_params(say)),
         "score": (score, [plan, *score_options(say), out, allow]),
         "form": (form, [plan, targets_option(say, "form"), out, allow]),
         "check": (check, [plan, out, allow]),
@@ -267,6 +269,30 @@ def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: 
     for line in headline(found, lang):
         print(f"  {line}")
     print(catalog.word("streets.open", lang, file=folder / "summary.md"))
+    return 0
+
+
+def brief(result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, ...], k: int, lang: str) -> int:
+    """Write a brief for the whole place and, where asked, its units, beside a result."""
+    from cfc_geo.handout import hand_out
+    from cfc_geo.inputs.dossier import chosen_units, read_dossier
+    from cfc_geo.outputs.brief import briefed_units
+    from cfc_geo.outputs.briefs import INTERNAL, SHARE, write_briefs
+    from cfc_geo.outputs.folder import check_brief_folder
+    from cfc_geo.questions.disclosure.rules import Rules
+    from cfc_geo.tables import ALL_UNITS
+
+    if every and unit:
+        raise click.UsageError(catalog.word("cli.brief.one", lang))
+    dossier = read_dossier(result)
+    check_brief_folder(result)
+    of_units = dossier.finished.units
+    asked = chosen_units(of_units, unit) if unit else [ALL_UNITS, *(briefed_units(of_units) if every else [])]
+    protected = hand_out(dossier.finished, Rules(k=k))
+    folder = write_briefs(dossier, result, asked, list(dict.fromkeys(format)), lang, protected=protected)
+    _print_findings([finding for finding in dossier.findings if finding.severity == "warning"], lang)
+    print(catalog.word("cli.brief.done", lang, count=len(asked), folder=folder))
+    print(catalog.word("cli.brief.open", lang, internal=folder / INTERNAL, share=folder / SHARE))
     return 0
 
 

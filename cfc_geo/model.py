@@ -477,3 +477,42 @@ class Comparison:
     facilities: pd.DataFrame
     summary: pd.DataFrame
     kinds_apart: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Sited:
+    """What `cfc-geo site` found for a kind: `sites` (`tables.SITE_COLUMNS`), `gains` (`tables.GAIN_COLUMNS`)."""
+
+    kind: str
+    limit_m: float
+    sites: pd.DataFrame
+    gains: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Dossier:
+    """A finished result, and what was asked of its plan besides; all as it was written, of one set of inputs.
+
+    coverage, circle  `tables.COVERAGE_COLUMNS`, `tables.CIRCLE_COLUMNS`
+    said              topic → what the plan says of an assumption, "" nothing: circle, walk, population, shares
+    speeds_assumed    bands whose walking speed is an assumption
+    sited             kind → where to build it, of the kinds that were asked
+    corridors, links  `tables.CORRIDOR_COLUMNS`, `tables.LINK_COLUMNS`; None where streets were not asked about
+    link_gains        `tables.LINK_GAIN_COLUMNS`
+    scores, score_units  `tables.SCORE_COLUMNS` and what is said of them, `tables.SCORE_UNIT_COLUMNS`; None: not scored
+    findings          what lies beside the result and was left out, because it is of other data
+    """
+
+    finished: Finished
+    coverage: pd.DataFrame
+    circle: pd.DataFrame
+    approval_no: str
+    said: dict[str, str]
+    speeds_assumed: tuple[str, ...]
+    sited: dict[str, Sited]
+    corridors: pd.DataFrame | None = None
+    links: pd.DataFrame | None = None
+    link_gains: pd.DataFrame | None = None
+    scores: pd.DataFrame | None = None
+    score_units: pd.DataFrame | None = None
+    findings: tuple[Finding, ...] = ()

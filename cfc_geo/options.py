@@ -185,6 +185,22 @@ def streets_options(say: Callable[[str], str]) -> list[click.Parameter]:
     ]
 
 
+def brief_params(say: Callable[[str], str]) -> list[click.Parameter]:
+    """The argument and options of `cfc-geo brief`."""
+
+    def option(name: str, metavar: str | None, type: Any = str, default: Any = None, **more: Any) -> click.Option:
+        text = say(f"brief.{name}.help")
+        return click.Option([f"--{name}"], type=type, default=default, metavar=metavar, help=text, **more)
+
+    return [
+        click.Argument(["result"], type=click.Path(path_type=Path), metavar=say("brief.metavar")),
+        option("unit", "ID", multiple=True),
+        click.Option(["--all", "every"], is_flag=True, default=False, help=say("brief.all.help")),
+        option("format", None, click.Choice(("docx", "pdf", "html")), ("pdf",), multiple=True),
+        option("k", "N", click.IntRange(5, 1_000), 10),
+    ]
+
+
 def streets_asked(given: dict[str, Any], of_plan: "StreetsForChildren | None", lang: str) -> "StreetsForChildren":
     """The plan's `[streets_for_children]` with what the command line says instead. Raises `click.UsageError`."""
     from cfc_geo.blocks import StreetsForChildren

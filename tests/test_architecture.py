@@ -30,6 +30,7 @@ ORDER = [
     "questions",
     "streets",
     "scoring",
+    "handout",
     "sharing",
     "run",
     "siting",

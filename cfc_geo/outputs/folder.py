@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -189,6 +189,26 @@ def check_named_folder(plan_file: Path, out_dir: Path, name: str) -> Path:
     return _safe_folder(plan_file, out_dir, name, _foreign_files)
 
 
+def check_brief_folder(result: Path) -> Path:
+    """The folder beside a result where its briefs go, `<result>.brief`; looks, and changes nothing.
+
+    Raises `OutputError` as `check_folder` does.
+    """
+    whole = result.resolve()
+    return _safe_folder(Path(f"{whole.name}.toml"), result.parent, f"{whole.name}.brief", _foreign_files)
+
+
+def file_stems(names: Sequence[str], spare: str) -> list[str]:
+    """For every name one that can name a file on every system, all different there; `spare` and its position where the
+    name itself cannot."""
+    used, stems = set[str](), list[str]()
+    for position, name in enumerate(names, start=1):
+        fits = _is_plain_name(name) and name.casefold() not in used
+        stems.append(name if fits else f"{spare}-{position}")
+        used.add(stems[-1].casefold())
+    return stems
+
+
 def check_comparison_folder(name: str, out_dir: Path) -> Path:
     """The folder a comparison called `name` goes to in `out_dir`; looks, and changes nothing.
 
@@ -251,8 +271,12 @@ def _foreign_files(folder: Path) -> list[str]:
         return []
     if not folder.is_dir():
         return [folder.name]
-    held = sorted(path.name for path in folder.iterdir() if not LITTER.fullmatch(path.name))
-    return [name for name in held if name not in _written_before(folder)]
+    written = _written_before(folder)
+    inside = {name.partition("/")[0] for name in written if "/" in name}
+    paths = [path for path in folder.iterdir() if path.is_symlink() or path.name not in inside]
+    paths += [path for name in inside if not (folder / name).is_symlink() for path in (folder / name).glob("*")]
+    held = sorted(path.relative_to(folder).as_posix() for path in paths if not LITTER.fullmatch(path.name))
+    return [name for name in held if name not in written]
 
 
 def _written_before(folder: Path) -> set[str]:
