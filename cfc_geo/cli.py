@@ -273,7 +273,8 @@ def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: 
 
 
 def brief(result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, ...], k: int, lang: str) -> int:
-    """Write a brief for the whole place and, where asked, its units, beside a result."""
+    """Write a brief for the whole place and, where asked, its units, beside a result: in Chinese, which those read who
+    get it, unless `--lang` says otherwise."""
     from cfc_geo.handout import hand_out
     from cfc_geo.inputs.dossier import chosen_units, read_dossier
     from cfc_geo.outputs.brief import briefed_units
@@ -289,7 +290,9 @@ def brief(result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, .
     of_units = dossier.finished.units
     asked = chosen_units(of_units, unit) if unit else [ALL_UNITS, *(briefed_units(of_units) if every else [])]
     protected = hand_out(dossier.finished, Rules(k=k))
-    folder = write_briefs(dossier, result, asked, list(dict.fromkeys(format)), lang, protected=protected)
+    here = click.get_current_context()
+    written = here.params["lang"] or here.find_root().params["lang"] or "zh"
+    folder = write_briefs(dossier, result, asked, list(dict.fromkeys(format)), written, protected=protected)
     _print_findings([finding for finding in dossier.findings if finding.severity == "warning"], lang)
     print(catalog.word("cli.brief.done", lang, count=len(asked), folder=folder))
     print(catalog.word("cli.brief.open", lang, internal=folder / INTERNAL, share=folder / SHARE))
