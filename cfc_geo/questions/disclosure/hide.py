@@ -5,35 +5,46 @@ in which that count is much larger. Where every such table contradicts figures t
 that contradicts as little as it can (by what those figures are worth), and they are kept back as well (the linear
 heuristic of Kelly, Golden & Assad 1992). To keep back more only makes more tables possible, so no count has to be asked
 twice, and the search ends.
+
+The tables that are tried differ from the true one only near the count. There are more; one is enough, and of a large
+place not all have to be looked through.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from cfc_geo.questions.disclosure.system import Key, Line, System
+from cfc_geo.errors import Findings, SolveError
+from cfc_geo.questions.disclosure.system import Key, Parts, System
 
 CONTRADICTED: Final = 1e-5
 """Children by which a table must differ from a figure to contradict it: more than the solver's tolerance."""
 
 
-def further_hidden(system: System, wanted: Mapping[int, float], follows: Mapping[Key, tuple[Key, ...]]) -> set[Key]:
+def further_hidden(
+    system: System, wanted: Iterable[tuple[Iterable[int], Mapping[int, float]]], follows: Mapping[Key, tuple[Key, ...]]
+) -> set[Key]:
     """Keys of the facts of `system` that are to be kept back, so that each unknown could be as much as is `wanted`.
 
-    `follows`: what is never shown without another figure. Raises `RuntimeError` if the solver fails.
+    `wanted`: the unknowns that tables may change, and unknown among them → how much it must be possible to take it for.
+    `follows`: what is never shown without another figure. Raises `SolveError` if the solver fails.
     """
-    tables = _Tables(system)
-    numbers, targets = list(wanted), np.array(list(wanted.values()))
-    could_be = np.zeros(len(numbers), dtype=bool)
     hidden: set[Key] = set()
-    for turn, number in enumerate(numbers):
-        if could_be[turn]:
-            continue
-        x, contradicted = tables.nearest(number, targets[turn])
-        for key in contradicted:
-            hidden |= tables.hide({key, *follows.get(key, ())})
-        could_be |= x[numbers] >= targets
+    parts, keys = Parts(system), list(system.number)
+    for free, targets in wanted:
+        near = parts.of(free, hidden)
+        tables = _Tables(near)
+        numbers, least = [near.number[keys[number]] for number in targets], np.array(list(targets.values()))
+        could_be = np.zeros(len(numbers), dtype=bool)
+        for turn, number in enumerate(numbers):
+            if could_be[turn]:
+                continue
+            x, contradicted = tables.nearest(number, least[turn])
+            for key in contradicted:
+                hidden |= {key, *follows.get(key, ())}
+                tables.hide({key, *follows.get(key, ())})
+            could_be |= x[numbers] >= least
     return hidden
 
 
@@ -60,7 +71,9 @@ class _Tables:
         self._highs.changeColBounds(number, target, self._infinite)
         self._highs.run()
         if self._highs.getModelStatus() != self._optimal:
-            raise RuntimeError(f"no table found: {self._highs.getModelStatus()}")
+            findings = Findings()
+            findings.error("share.solver", status=str(self._highs.getModelStatus()))
+            raise SolveError(findings)
         solution = np.array(self._highs.getSolution().col_value)
         self._highs.changeColBounds(number, 0.0, self._infinite)
         unknowns, facts = len(self._system.true), len(self._system.facts)
@@ -68,25 +81,23 @@ class _Tables:
         off = np.flatnonzero((apart > CONTRADICTED) & ~self._open)
         return solution[:unknowns], list(dict.fromkeys(self._system.facts[row].key for row in off))
 
-    def hide(self, keys: set[Key]) -> set[Key]:
-        """Let tables contradict these figures; returns those that were shown."""
-        there = {key for key in keys if key in self._rows and not self._open[self._rows[key][0]]}
-        for row in (row for key in there for row in self._rows[key]):
+    def hide(self, keys: set[Key]) -> None:
+        """Let tables contradict these figures."""
+        for row in (row for key in keys for row in self._rows.get(key, ()) if not self._open[row]):
             self._open[row] = True
             self._highs.changeRowBounds(self._first + row, -self._infinite, self._infinite)
-        return there
 
 
 def _program(highspy: Any, system: System) -> Any:
     """Columns: the unknowns, then for each fact how far a table lies above it, and below it, which costs its worth."""
-    lines: list[Line] = [*system.relations, *(fact.line for fact in system.facts)]
+    lines = [*system.relations, *(fact.line for fact in system.facts)]
     unknowns, facts, first = len(system.true), len(system.facts), len(system.relations)
-    sizes = np.array([len(line.unknowns) + (2 if row >= first else 0) for row, line in enumerate(lines)])
+    sizes = np.array([len(line.terms) + (2 if row >= first else 0) for row, line in enumerate(lines)])
     index: list[int] = []
     value: list[float] = []
     for row, line in enumerate(lines):
-        index += line.unknowns
-        value += line.factors
+        index += [unknown for unknown, _ in line.terms]
+        value += [factor for _, factor in line.terms]
         if row >= first:
             index += [unknowns + row - first, unknowns + facts + row - first]
             value += [-1.0, 1.0]

@@ -7,7 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from cfc_geo.questions.disclosure.blocks import Blocks, shown_blocks
+from cfc_geo.questions.disclosure.blocks import Blocks, band_of_blocks, shown_blocks
 from cfc_geo.questions.disclosure.hide import further_hidden
 from cfc_geo.questions.disclosure.relations import (
     BLOCK,
@@ -67,14 +67,15 @@ def protect(
     of_kind, of_circle = coverage.sort_values(["unit_id", "kind"]), circle.sort_values("unit_id")
     bands = sorted({*coverage["band"], *circle["band"]})
     counts = {band: Counts.of(of_kind[of_kind["band"] == band], of_circle[of_circle["band"] == band]) for band in bands}
-    fullest = max(counts, key=lambda band: sum(counts[band].children.values()), default="")
+    band_of = band_of_blocks(blocks) if blocks is not None else {}
     for band, of_band in counts.items():
         kept = _kept_back(of_band, rules)
         if complementary:
             system = relate(of_band, below, baskets.get(band, ()), kept, rules)
             if blocks is not None:
                 relate_blocks(system, blocks, band, kept_blocks, rules)
-            further = further_hidden(system, wanted(system, rules, of_blocks=band == fullest), _followers(of_band))
+            small = wanted(system, below, rules, of_blocks={block for block, of in band_of.items() if of == band})
+            further = further_hidden(system, small, _followers(of_band))
             kept_blocks |= {key for key in further if key[1] == BLOCK}
             kept |= {key for key in further if key[1] != BLOCK}
         hidden |= {(band, *key) for key in kept}

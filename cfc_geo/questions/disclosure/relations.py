@@ -1,7 +1,7 @@
 """What a reader knows of the children of one band: how counts by unit and square hang together, and what is shown."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,11 +17,14 @@ CHILDREN: Final = "children"
 OF_KIND, OF_CIRCLE = ("covered", "gap", "unknown"), ("complete", "incomplete", "unknown")
 """Into what the children of a unit fall: by their access to a kind, by their whole circle."""
 WALK, WALK_STEP_M = "mean_walk_m", 10.0
-BLOCK, BLOCK_SHARE = "block", "complete_share"
+BLOCK, PART, BLOCK_SHARE = "block", "part", "complete_share"
+"""A square; the children of a unit in it; what is shown of it beside its children."""
 REST = "rest"
 """The children of a square whose circle is not known to be complete."""
 OWN = "\n"
 """Marks the children of a unit who live in none of the units below it: never shown, but differences would tell."""
+ENOUGH, ENOUGH_OF_KIND = 45, 200
+"""Units within which tables may differ: so many suffice for what one gains to be lost by others unnoticed."""
 CLEARLY: Final = 0.01
 """Children beyond a bound that itself does not belong to an interval."""
 WORTH: Final = {"": 8.0, CIRCLE: 2.0, BLOCK: 0.5}
@@ -124,7 +127,7 @@ def relate_blocks(system: System, blocks: Blocks, band: str, kept: set[Key], rul
         place = row.unit_id + OWN if (row.unit_id + OWN, "", CHILDREN) in system.number else row.unit_id
         if (place, "", CHILDREN) not in system.number:
             continue
-        part: Key = (row.block_id, BLOCK, place)
+        part: Key = (row.block_id, PART, place)
         system.unknown(part, row.children)
         in_block.setdefault(row.block_id, []).append(part)
         in_unit.setdefault((place, "", CHILDREN), []).append(part)
@@ -159,20 +162,95 @@ def small_blocks(blocks: Blocks, rules: Rules) -> set[Key]:
     return {(block, BLOCK, CHILDREN) for block in ids[few]} | {(block, BLOCK, BLOCK_SHARE) for block in ids[few_share]}
 
 
-def wanted(system: System, rules: Rules, *, of_blocks: bool) -> dict[int, float]:
-    """Unknown → what it must be possible to take it for: every small count for `k` more than it is, so that what a
-    reader can say of it is at least `k` wide, and does not end below `k`. Counts of whole units come first."""
+def wanted(
+    system: System, below: Mapping[str, list[str]], rules: Rules, *, of_blocks: Collection[str]
+) -> Iterator[tuple[set[int], dict[int, float]]]:
+    """Unknowns near some small counts, and these: unknown → what it must be possible to take it for, `k` more than it
+    is, so that what a reader can say of it is at least `k` wide, and does not end below `k`. Of squares: `of_blocks`.
+
+    All that the children of the units around are divided into may change; in a place of many units, for what is said of
+    one kind, only this and the circle, in more units.
+    """
     small = rules.is_small(np.array(system.true))
-    counts = [key for key in system.number if small[system.number[key]] and _is_told(key, of_blocks)]
-    order = {"": 0, CIRCLE: 1}
-    counts.sort(key=lambda key: (order.get(key[1], 2), system.number[key]))
-    return {system.number[key]: system.true[system.number[key]] + rules.k + CLEARLY for key in counts}
+    around, far_around = (_around(system, below, enough) for enough in (ENOUGH, ENOUGH_OF_KIND))
+    in_block: dict[str, set[str]] = {}
+    for key in system.number:
+        if key[1] == PART:
+            in_block.setdefault(key[0], set()).update(around[key[2]])
+    near: dict[tuple[str, tuple[str, ...]], dict[int, float]] = {}
+    for key, number in ((key, number) for key, number in system.number.items() if small[number]):
+        target = system.true[number] + rules.k + CLEARLY
+        at = ("", ())  # type: tuple[str, tuple[str, ...]]
+        if key[1] == BLOCK and key[0] in of_blocks and key[2] in (CHILDREN, "complete", REST):
+            at = ("", tuple(sorted(in_block.get(key[0], ()))))
+        elif key[1] not in (BLOCK, PART) and key[2] != WALK:
+            by_kind = key[1] not in ("", CIRCLE) and len(far_around[key[0]]) > len(around[key[0]])
+            by_kind &= (
+                system.true[system.number[key[0], "", CHILDREN]] >= target
+            )  # the children themselves do not change
+            at = (key[1], far_around[key[0]]) if by_kind else ("", around[key[0]])
+        if at[1]:
+            near.setdefault(at, {})[number] = target
+    for (kind, places), targets in sorted(near.items(), key=lambda one: one[0][0] != ""):
+        yield _free(system, set(places), kind), targets
 
 
-def _is_told(key: Key, of_blocks: bool) -> bool:
-    if key[1] == BLOCK:
-        return of_blocks and key[2] in (CHILDREN, "complete", REST)
-    return bool(key[2] != WALK)
+def _free(system: System, places: set[str], kind: str) -> set[int]:
+    """The unknowns of these units, and of the squares in which they have parts; with a `kind` only those of its own and
+    of the circle."""
+    parts = [key for key in system.number if key[1] == PART and key[2] in places]
+    blocks = {key[0] for key in parts}
+    free = {
+        key: number
+        for key, number in system.number.items()
+        if (key[2] if key[1] == PART else key[0]) in (blocks if key[1] == BLOCK else places)
+    }
+    if kind:
+        circle = ("complete", REST)
+        free = {
+            key: number
+            for key, number in free.items()
+            if key[1] in (kind, CIRCLE) or (key[1] in (PART, BLOCK) and key[-1] in circle)
+        }
+    return set(free.values())
+
+
+def _around(system: System, below: Mapping[str, list[str]], enough: int) -> dict[str, tuple[str, ...]]:
+    """Unit → the units that tables may change for its sake: itself, some beside it (`enough`, if there are so many),
+    all that is below these, and all that is above."""
+    known = {key[0] for key in system.number if key[1] == ""}
+    parts = {unit: [p for p in (*under, unit + OWN) if p in known] for unit, under in below.items() if unit in known}
+    found: dict[str, tuple[str, ...]] = {}
+
+    def under(unit: str) -> list[str]:
+        return [unit, *(deeper for part in parts.get(unit, ()) for deeper in under(part))]
+
+    def walk(unit: str, above: tuple[str, ...], wider: tuple[str, ...]) -> None:
+        above = (*above, unit)
+        for group in _groups([(part, under(part)) for part in parts.get(unit, ())], enough):
+            inside = tuple(deeper for _, all_below in group for deeper in all_below)
+            around = wider if wider and len(inside) < enough else (*above, *inside)
+            found.update(dict.fromkeys((part for part, _ in group), around))
+            for part, _ in group:
+                walk(part, above, around)
+
+    walk(ALL_UNITS, (), ())
+    return {ALL_UNITS: next(iter(found.values()), (ALL_UNITS,))} | found
+
+
+def _groups(units: list[tuple[str, list[str]]], enough: int) -> Iterator[list[tuple[str, list[str]]]]:
+    """Units with all that is below them, in their order, three or more together and `enough` in all; the last group
+    takes what is left."""
+    groups: list[list[tuple[str, list[str]]]] = []
+    for unit in units:
+        if groups and (len(groups[-1]) < 3 or sum(len(inside) for _, inside in groups[-1]) < enough):
+            groups[-1].append(unit)
+        else:
+            groups.append([unit])
+    if len(groups) > 1 and (len(groups[-1]) < 3 or sum(len(inside) for _, inside in groups[-1]) < enough):
+        last = groups.pop()
+        groups[-1] += last
+    yield from groups
 
 
 def _with_own(counts: Counts, below: Mapping[str, list[str]]) -> Counts:

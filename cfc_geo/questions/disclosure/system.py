@@ -4,11 +4,10 @@ Unknowns are the true counts. `relations` always hold (a unit is the sum of the 
 what one published figure tells, and is gone when that figure is kept back.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 Key = tuple[Any, ...]
 """What a figure or an unknown is of."""
@@ -18,8 +17,7 @@ Key = tuple[Any, ...]
 class Line:
     """lower ≤ Σ factor · unknown ≤ upper."""
 
-    unknowns: tuple[int, ...]
-    factors: tuple[float, ...]
+    terms: tuple[tuple[int, float], ...]
     lower: float
     upper: float
 
@@ -55,15 +53,41 @@ class System:
         self.facts.append(Fact(key, self._line(terms, lower, upper), worth))
 
     def sums(self, whole: Key, parts: Sequence[Key]) -> None:
-        """whole = Σ parts, as closely as their true values say so."""
+        """whole = Σ parts."""
         self.relate([(whole, 1.0), *((part, -1.0) for part in parts)], 0.0, 0.0)
 
     def _line(self, terms: Sequence[tuple[Key, float]], lower: float, upper: float) -> Line:
-        return Line(
-            tuple(self.number[key] for key, _ in terms), tuple(float(factor) for _, factor in terms), lower, upper
-        )
+        return Line(tuple((self.number[key], float(factor)) for key, factor in terms), lower, upper)
 
 
-def values_of(lines: Sequence[Line], x: np.ndarray) -> np.ndarray:
-    """Σ factor · unknown of each line."""
-    return np.array([float(np.dot(line.factors, x[list(line.unknowns)])) for line in lines])
+class Parts:
+    """Systems of some unknowns of one that is finished."""
+
+    def __init__(self, system: System) -> None:
+        self._system, self._keys = system, list(system.number)
+
+    def of(self, free: Iterable[int], hidden: set[Key]) -> System:
+        """The system of the unknowns `free`, under their keys, where all others are what they truly are, and figures
+        that are `hidden` tell nothing."""
+        whole, found = self._system, System()
+        number = {old: found.unknown(self._keys[old], whole.true[old]) for old in sorted(free)}
+        for row in sorted({row for old in number for row in self._touching.get(old, ())}):
+            if row < len(whole.relations):
+                found.relations.append(self._moved(whole.relations[row], number))
+            elif (fact := whole.facts[row - len(whole.relations)]).key not in hidden:
+                found.facts.append(replace(fact, line=self._moved(fact.line, number)))
+        return found
+
+    @cached_property
+    def _touching(self) -> dict[int, list[int]]:
+        """Unknown → where among relations, and facts after them, it occurs."""
+        found: dict[int, list[int]] = {}
+        for row, line in enumerate([*self._system.relations, *(fact.line for fact in self._system.facts)]):
+            for old, _ in line.terms:
+                found.setdefault(old, []).append(row)
+        return found
+
+    def _moved(self, line: Line, number: dict[int, int]) -> Line:
+        fixed = sum(factor * self._system.true[old] for old, factor in line.terms if old not in number)
+        terms = tuple((number[old], factor) for old, factor in line.terms if old in number)
+        return Line(terms, line.lower - fixed, line.upper - fixed)
