@@ -111,7 +111,7 @@ def walks(
 def squares(knowledge: Knowledge, page: Mapping[str, Any], bands: list[str]) -> None:
     """The squares of the map: children of all bands, whose circle is complete or not (the rest), live in the parts
     where squares and units at the bottom overlap. Of a square: ("square", its turn, "", what)."""
-    shapes = {unit["id"]: area(unit["at"]) for unit in page["units"]}
+    shapes = {unit["id"]: area(unit["at"]) for unit in page["areas"]}
     bottom = [unit for unit in shapes if not any(_is_in(other, unit, shapes) for other in shapes)]
     here: dict[str, list[str]] = {unit: [] for unit in bottom}
     of = knowledge.of

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,7 +143,7 @@ def test_files_hold_what_is_listed_and_nothing_else(folder: Path, protected: Pro
         cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.data_type == "f" or cell.comment
     ]
     page = page_data(folder / MAP)
-    assert set(page["units"][0]) == {"id", "name", "level", "at"}
+    assert set(page["areas"][0]) == {"id", "name", "level", "at"}
     assert set(page["facilities"][0]) == {"at", "kind", "colour", "text"}
     assert set(page["blocks"][0]) == {"at", "children", "share", "text"}
     text = json.dumps(page) + str([row for number in range(5) for row in sheet_rows(folder / WORKBOOK, number)])
@@ -177,29 +176,23 @@ def test_the_same_result_gives_the_same_files(finished: Finished, folder: Path, 
 
 
 @pytest.fixture(scope="module")
-def shown(folder: Path) -> Iterator[Any]:
+def shown(folder: Path, browser: Any) -> Iterator[Any]:
     """The page, open in a browser without a network."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no browser here")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(viewport={"width": 1280, "height": 800}, offline=True).new_page()
-        page.faults = []
-        page.on("pageerror", lambda fault: page.faults.append(str(fault)))
-        page.on("console", lambda said: page.faults.append(said.text) if said.type == "error" else None)
-        page.goto((folder / MAP).as_uri())
-        page.wait_for_selector("html.ready")
-        yield page
-        browser.close()
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, offline=True)
+    page = context.new_page()
+    page.faults = []
+    page.on("pageerror", lambda fault: page.faults.append(str(fault)))
+    page.on("console", lambda said: page.faults.append(said.text) if said.type == "error" else None)
+    page.goto((folder / MAP).as_uri())
+    page.wait_for_selector("html.ready", state="attached")
+    yield page
+    context.close()
 
 
 def test_the_map_shows_what_is_kept_back_as_such(shown: Any, folder: Path) -> None:
     page = page_data(folder / MAP)
     level = shown.input_value("#level")
-    units = [unit["id"] for unit in page["units"] if unit["level"] == level]
+    units = [unit["id"] for unit in page["areas"] if unit["level"] == level]
     kept = {
         (measure, band): sum(by_unit[unit][4] == "kept" for unit in units)
         for measure, by_band in page["figures"].items()

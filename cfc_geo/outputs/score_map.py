@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import shapely
 
 from cfc_geo import catalog
 from cfc_geo.model import Result, Scorecard
 from cfc_geo.outputs import score_words as words
-from cfc_geo.outputs.drawn import DEGREE_DIGITS, all_lines, ground_entry, page_words, shared_entry
+from cfc_geo.outputs.drawn import all_lines, ground_entry, page_words, polygons, shared_entry
 from cfc_geo.outputs.page import drawn_page
 from cfc_geo.outputs.tables import text
 from cfc_geo.tables import ALL_UNITS, CIRCLE
@@ -44,7 +43,7 @@ def _levels(result: Result) -> list[dict[str, Any]]:
     """Every level's units, the widest level first."""
     units = result.study.units.sort_values("unit_id")
     degrees = units.geometry.to_crs(4326)
-    rows = units.assign(at=[_rings(shape) for shape in degrees])
+    rows = units.assign(at=[polygons(shape) for shape in degrees])
     sizes = units.geometry.area.groupby(units["level"].to_numpy()).max().sort_values(ascending=False, kind="stable")
     return [
         {
@@ -55,17 +54,6 @@ def _levels(result: Result) -> list[dict[str, Any]]:
             ],
         }
         for level in sizes.index
-    ]
-
-
-def _rings(shape: shapely.Geometry) -> list[Any]:
-    """Polygons as lists of rings of [latitude, longitude]."""
-    return [
-        [
-            np.round(shapely.get_coordinates(ring)[:, ::-1], DEGREE_DIGITS).tolist()
-            for ring in (part.exterior, *part.interiors)
-        ]
-        for part in shapely.get_parts(shape)
     ]
 
 

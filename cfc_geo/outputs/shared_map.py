@@ -13,6 +13,7 @@ import shapely
 
 from cfc_geo import catalog
 from cfc_geo.model import Finished
+from cfc_geo.outputs.drawn import DEGREE_DIGITS, all_lines, credit, page_words, polygons
 from cfc_geo.outputs.entries import COLOURS, SYMBOLS, number, source_entry
 from cfc_geo.outputs.page import LANG_TAGS, drawn_page
 from cfc_geo.outputs.provenance import shown_sources
@@ -23,8 +24,6 @@ from cfc_geo.questions.disclosure.protect import Protected
 from cfc_geo.questions.disclosure.rules import SHOWN, SUPPRESSED
 from cfc_geo.tables import ALL_UNITS, CIRCLE, GROUND_THEMES
 
-DEGREE_DIGITS: Final = 6
-WORDS: Final = "map."
 FIGURES: Final = {
     CIRCLE: ("children", "complete", "incomplete", "unknown", "complete_share"),
     "": ("children", "covered", "gap", "unknown", "covered_share"),
@@ -36,8 +35,7 @@ KEPT, NOT_KNOWN = "kept", "unknown"
 
 def draw_shared(finished: Finished, protected: Protected, lang: str, *, approval_no: str = "") -> str:
     """The page. The same tables give the same text. `approval_no`: the 审图号 of the map, "" if it was not reviewed."""
-    said = catalog.room_words("share", lang)
-    words = {key.removeprefix(WORDS): word for key, word in said.items() if key.startswith(WORDS)}
+    words = page_words("share", lang)
     heading = f"{words['page']} · {text(finished.title)}"
     payload = _payload(finished, protected, words, approval_no, lang)
     return drawn_page(payload, "shared", heading, words["no_script"], lang)
@@ -61,21 +59,22 @@ def _payload(
         "short": {KEPT: state_word(SUPPRESSED, lang), NOT_KNOWN: catalog.word("share.unknown", lang)},
         "title": text(finished.title),
         "review": catalog.word("map.approval" if approval_no else "map.not_reviewed", lang, no=text(approval_no)),
+        "credit": catalog.word("map.credit", lang, sources=credit(finished.sources)),
         "sources": [" · ".join(dict.fromkeys(text(part) for part in one.values() if part)) for one in sources],
         "bounds": [[float(south), float(west)], [float(north), float(east)]],
-        "streets": [ring for shape in _degrees(streets.geometry) for ring in _rings(shape)],
+        "streets": all_lines(streets.geometry),
+        "rail": [],
+        "units": [],
         "ground": {
-            theme: [r for shape in _degrees(finished.ground.geometry[finished.ground["theme"] == theme])
-                    for r in _rings(shape)]
-            for theme in GROUND_THEMES
+            theme: all_lines(finished.ground.geometry[finished.ground["theme"] == theme]) for theme in GROUND_THEMES
         },
         "measures": [[CIRCLE, words["circle"]], *([kind, catalog.kind_name(kind, lang)] for kind in kinds)],
         "bands": [[band, catalog.band_name(band, lang)] for band in bands],
         "classes": list(SHARE_CLASSES),
         "figures": _figures(protected),
         "whole": ALL_UNITS,
-        "units": [
-            {"id": row["unit_id"], "name": text(row["name"]), "level": text(row["level"]), "at": _polygons(shape)}
+        "areas": [
+            {"id": row["unit_id"], "name": text(row["name"]), "level": text(row["level"]), "at": polygons(shape)}
             for row, shape in _rows(finished.units, ("unit_id", "name", "level"))
         ],
         "blocks": list(_blocks(protected.blocks, words, lang)),
@@ -117,7 +116,7 @@ def _blocks(blocks: gpd.GeoDataFrame, words: dict[str, str], lang: str) -> Itera
             _class_said(share, "%") if share else state_word(row["complete_share_state"], lang),
         ]
         yield {
-            "at": _polygons(shape),
+            "at": polygons(shape),
             "children": children or _figure(np.nan, row["children_state"]),
             "share": share or _figure(np.nan, row["complete_share_state"]),
             "text": words["people"].format(children=said[0], share=said[1]),
@@ -141,7 +140,7 @@ def _facility(row: dict[str, Any], shape: shapely.Geometry, words: dict[str, str
     told += [] if places is None else [words["capacity"].format(places=places)]
     colour = COLOURS[SYMBOLS.get(kind, ("other", ""))[0]]
     return {
-        "at": _rings(shape)[0][0],
+        "at": [round(shape.y, DEGREE_DIGITS), round(shape.x, DEGREE_DIGITS)],
         "kind": kind,
         "colour": colour,
         "text": " · ".join(part for part in told if part),
@@ -157,21 +156,3 @@ def _rows(table: gpd.GeoDataFrame, names: tuple[str, ...] | list[str]) -> list[t
 
 def _degrees(shapes: gpd.GeoSeries) -> list[shapely.Geometry]:
     return list(shapes.to_crs(4326)) if len(shapes) else []
-
-
-def _rings(shape: shapely.Geometry) -> list[list[list[float]]]:
-    """Lines, points, and outlines of polygons, as lists of [latitude, longitude]."""
-    return [
-        _pairs(shapely.get_exterior_ring(part) if part.geom_type == "Polygon" else part)
-        for part in shapely.get_parts(shape)
-    ]
-
-
-def _polygons(shape: shapely.Geometry) -> list[list[list[list[float]]]]:
-    """By polygon its outline and its holes."""
-    return [[_pairs(ring) for ring in shapely.get_rings(part)] for part in shapely.get_parts(shape)]
-
-
-def _pairs(line: shapely.Geometry) -> list[list[float]]:
-    pairs: list[list[float]] = np.round(shapely.get_coordinates(line)[:, ::-1], DEGREE_DIGITS).tolist()
-    return pairs

@@ -1,7 +1,7 @@
 /* Shows protected figures. All text from data goes in through textContent. */
 (function () {
   "use strict";
-  const { data, words, $, still, narrow, make, row, start, ground } = window.cfcDrawn;
+  const { data, words, $, make, row, start, ground } = window.cfcDrawn;
   const fills = ["#b3532e", "#e5b27c", "#8fc3bd", "#1f7a78"];
   const purples = ["#efe9f5", "#d6cbe6", "#b9a8d4", "#9780bd", "#755aa3", "#563b86", "#392163"];
   const grey = "#c9ced1", hatch = "url(#hatch)";
@@ -20,26 +20,23 @@
     one.value = value;
     into.append(one);
   });
-  const levels = [...new Set(data.units.map((unit) => unit.level))];
+  const levels = [...new Set(data.areas.map((unit) => unit.level))];
   choices($("measure"), data.measures);
   choices($("level"), levels.map((level) => [level, level]));
   if (levels.length > 1) $("level").value = levels.reduce((one, other) => (count(other) > count(one) ? other : one));
-  function count(level) { return data.units.filter((unit) => unit.level === level).length; }
+  function count(level) { return data.areas.filter((unit) => unit.level === level).length; }
 
   $("legend").append(make("li", words.share));
   const edges = [0, ...data.classes, 1];
   fills.forEach((fill, turn) => row($("legend"), percent(edges[turn]) + "–" + percent(edges[turn + 1]), "c" + turn));
   [["kept", words.kept], ["unknown", words.unknown]].forEach(([kind, text]) => { row($("legend"), text, kind).parentNode.className = "wide"; });
 
-  const map = start();
-  map.fitBounds(data.bounds, narrow()
-    ? { paddingTopLeft: [16, 20], paddingBottomRight: [16, window.innerHeight * 0.3] }
-    : { paddingTopLeft: [370, 30], paddingBottomRight: [40, 50] });
-  [["ground", 300], ["units", 380], ["blocks", 390]].forEach(([name, z]) => { map.createPane(name).style.zIndex = z; });
-  ground(map, { pane: "ground" });
+  const map = start(() => data.bounds);
+  ground(map);
+  [["units", 420], ["blocks", 430], ["places", 440]].forEach(([name, z]) => { map.createPane(name).style.zIndex = z; });
   // hatching is a pattern of SVG, which a canvas does not know
   const drawing = (pane) => ({ pane, renderer: L.svg({ pane }) });
-  const unitStyle = drawing("units"), blockStyle = drawing("blocks");
+  const unitStyle = drawing("units"), blockStyle = drawing("blocks"), placeStyle = drawing("places");
   const unitLayer = L.layerGroup().addTo(map), blockLayer = L.layerGroup(), placeLayer = L.layerGroup();
 
   const figuresOf = (unit) => ((data.figures[$("measure").value] || {})[$("band").value] || {})[unit];
@@ -51,7 +48,7 @@
   function tell(unit) {
     chosen = unit;
     const found = figuresOf(unit), list = $("figures").querySelector("dl");
-    const named = data.units.find((one) => one.id === unit);
+    const named = data.areas.find((one) => one.id === unit);
     $("figures").querySelector("h2").textContent = named ? named.name : words.whole;
     list.replaceChildren();
     const line = (name, value) => list.append(make("dt", name), make("dd", value));
@@ -64,13 +61,13 @@
 
   function drawUnits() {
     unitLayer.clearLayers();
-    data.units.filter((unit) => unit.level === $("level").value).forEach((unit) => {
+    data.areas.filter((unit) => unit.level === $("level").value).forEach((unit) => {
       const found = figuresOf(unit.id), share = found ? found[4] : "unknown";
       L.polygon(unit.at, { ...unitStyle, color: "#fffefb", weight: 1.5, fillColor: fillOf(share), fillOpacity: $("with-blocks").checked ? 0 : 0.82 })
         .bindTooltip(make("span", unit.name + " · " + said(share, percent)), { sticky: true })
         .on("click", () => tell(unit.id)).addTo(unitLayer);
     });
-    tell(data.units.some((unit) => unit.id === chosen && unit.level === $("level").value) ? chosen : data.whole);
+    tell(data.areas.some((unit) => unit.id === chosen && unit.level === $("level").value) ? chosen : data.whole);
   }
 
   function bandsOf() {
@@ -84,7 +81,7 @@
     placeLayer.clearLayers();
     const measure = $("measure").value;
     data.facilities.filter((one) => measure === "circle" || one.kind === measure).forEach((one) => {
-      L.circleMarker(one.at, { radius: 4, weight: 1, color: "#fff", fillColor: one.colour, fillOpacity: 1 })
+      L.circleMarker(one.at, { ...placeStyle, radius: 4, weight: 1, color: "#fff", fillColor: one.colour, fillOpacity: 1 })
         .bindTooltip(make("span", one.text)).addTo(placeLayer);
     });
   }
@@ -108,6 +105,6 @@
   bandsOf();
   switchLayers();
   drawPlaces();
-  window.cfcShared = { units: data.units.length, blocks: data.blocks.length, facilities: data.facilities.length };
+  window.cfcShared = { units: data.areas.length, blocks: data.blocks.length, facilities: data.facilities.length };
   document.documentElement.classList.add("ready");
 })();
