@@ -205,6 +205,6 @@ def test_the_map_shows_what_is_kept_back_as_such(shown: Any, folder: Path) -> No
     shown.select_option("#measure", "park")
     shown.check("#with-blocks")
     assert shown.locator(".leaflet-blocks-pane path").count() == len(page["blocks"]) > 0
-    assert shown.inner_text("#review") == "未经地图审核，仅供内部使用"
+    assert shown.inner_text("#review") == "未经地图审核，公开前须送审"
     names = shown.locator("#place").inner_text()
     assert names and not shown.faults

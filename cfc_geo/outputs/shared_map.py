@@ -58,7 +58,7 @@ def _payload(
         "words": words | {"rounded": rounded, KEPT: words["kept"], NOT_KNOWN: words["unknown"]},
         "short": {KEPT: state_word(SUPPRESSED, lang), NOT_KNOWN: catalog.word("share.unknown", lang)},
         "title": text(finished.title),
-        "review": catalog.word("map.approval" if approval_no else "map.not_reviewed", lang, no=text(approval_no)),
+        "review": catalog.word("map.approval" if approval_no else "brief.map_unapproved", lang, no=text(approval_no)),
         "credit": catalog.word("map.credit", lang, sources=credit(finished.sources)),
         "sources": [" · ".join(dict.fromkeys(text(part) for part in one.values() if part)) for one in sources],
         "bounds": [[float(south), float(west)], [float(north), float(east)]],
