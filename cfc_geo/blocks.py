@@ -26,6 +26,12 @@ def _known_kind(name: str) -> str:
     return kind
 
 
+def _known_attribute(name: str) -> str:
+    if name not in catalog.attributes():
+        raise fault("unknown_attribute", name=name, attributes=list(catalog.attributes()))
+    return name
+
+
 def _known_profile(name: str) -> str:
     if name not in catalog.profiles():
         raise fault("unknown_profile", name=name, profiles=list(catalog.profiles()))
@@ -49,6 +55,11 @@ BandId = Literal["0-2", "3-5", "6-11", "12-14", "15-17"]
 Datum = Annotated[str, Field(pattern=r"^(wgs84|cgcs2000|gcj02|bd09|EPSG:\d{4,6})$")]
 KindId = Annotated[
     str, AfterValidator(_known_kind), Field(json_schema_extra=lambda schema: schema.update(enum=list(catalog.kinds())))
+]
+AttributeId = Annotated[
+    str,
+    AfterValidator(_known_attribute),
+    Field(json_schema_extra=lambda schema: schema.update(enum=list(catalog.attributes()))),
 ]
 NormSetId = Annotated[
     str,
@@ -105,6 +116,10 @@ class Units(FileSource):
     name: Text = Field("name", description="column with the unit's name")
     level: Text | None = Field(None, description="column with the level (区, 街道, 社区); default: one level")
     parent: Text | None = Field(None, description="column with the code of the unit that this one lies in")
+    setting: Text | None = Field(
+        None,
+        description="column that says whether a unit is urban or rural (城乡分类): a code of statistics, or a word",
+    )
 
 
 class Place(PlanModel):
@@ -261,6 +276,9 @@ class Facilities(FileSource):
     file: Text
     kind: KindId | None = Field(None, description="kind of all records; else `columns.kind` names the column")
     columns: FacilityColumns = FacilityColumns()
+    attributes: dict[AttributeId, Text] = Field(
+        {}, description="attribute of catalog/attributes.toml → column; default: the one whose heading is recognised"
+    )
     kinds: dict[str, KindId | Literal["ignore"]] = Field(
         {}, description='words of this file → kinds of the catalogue, or "ignore" to leave such records out'
     )
@@ -470,6 +488,46 @@ class StreetsForChildren(PlanModel):
     new_links: int = Field(
         3, ge=0, le=20, description="how many new links over water, railways and big roads to propose"
     )
+
+
+class TargetsOf(PlanModel):
+    """The targets of a plan of the catalogue, or of a file in the same form."""
+
+    plan: Text | None = Field(None, description="meizhou, zhoucun, guangxi, shanxi or lucheng")
+    file: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "TargetsOf":
+        if (self.plan is None) == (self.file is None):
+            raise fault("targets_plan_or_file")
+        return self
+
+
+class FormFile(PlanModel):
+    """A form that an office filled in and sent back."""
+
+    file: Text
+
+
+class Scoring(PlanModel):
+    """Which targets are scored, and what is known beside the layers."""
+
+    targets: list[TargetsOf] = Field(min_length=1)
+    year: int | None = Field(None, ge=2000, le=2100, description="year that is reported; default: this one")
+    thresholds: dict[str, float] = Field(
+        {}, description="target id → what you take for a target that has no number of its own; a choice: say why"
+    )
+    earlier: dict[str, float] = Field(
+        {}, description="target id → its figure in an earlier year, for trends; say where from"
+    )
+    forms: list[FormFile] = Field([], description="forms that offices sent back (cfc-geo form)")
+    why: str = Field("", description="where thresholds and earlier figures come from; printed with the results")
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> "Scoring":
+        if (self.thresholds or self.earlier) and not self.why:
+            raise fault("scoring_why")
+        return self
 
 
 class Map(PlanModel):

@@ -21,14 +21,20 @@ from cfc_geo.errors import CfcError, Finding, Findings, OutputError, PlanError
 from cfc_geo.options import (
     ask_of,
     box,
+    brief_params,
     check_fetch_usage,
     datum_params,
     fetch_options,
     route_ask_of,
     route_options,
+    score_options,
+    scoring_asked,
     site_options,
     streets_asked,
     streets_options,
+    target_folders,
+    target_source,
+    targets_option,
 )
 from cfc_geo.spoken import COMMAND, Group, Verb, language, say_utf8, usage_text
 
@@ -90,6 +96,9 @@ def build_command(lang: str) -> click.Group:
         "site": (site, [plan, *site_options(say), out, allow]),
         "route": (route, [plan, *route_options(say), out, allow]),
         "streets": (streets, [plan, *streets_options(say), out, allow]),
+        "brief": (brief, brief_params(say)),
+        "score": (score, [plan, *score_options(say), out, allow]),
+        "form": (form, [plan, targets_option(say, "form"), out, allow]),
         "check": (check, [plan, out, allow]),
         "datum": (datum, [*datum_params(say), allow]),
         "new": (new, [folder]),
@@ -260,6 +269,89 @@ def streets(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: 
     for line in headline(found, lang):
         print(f"  {line}")
     print(catalog.word("streets.open", lang, file=folder / "summary.md"))
+    return 0
+
+
+def brief(result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, ...], k: int, lang: str) -> int:
+    """Write a brief for the whole place and, where asked, its units, beside a result: in Chinese, which those read who
+    get it, unless `--lang` says otherwise."""
+    from cfc_geo.handout import hand_out
+    from cfc_geo.inputs.dossier import chosen_units, read_dossier
+    from cfc_geo.outputs.brief import briefed_units
+    from cfc_geo.outputs.briefs import INTERNAL, SHARE, write_briefs
+    from cfc_geo.outputs.folder import check_brief_folder
+    from cfc_geo.questions.disclosure.rules import Rules
+    from cfc_geo.tables import ALL_UNITS
+
+    if every and unit:
+        raise click.UsageError(catalog.word("cli.brief.one", lang))
+    dossier = read_dossier(result)
+    check_brief_folder(result)
+    of_units = dossier.finished.units
+    asked = chosen_units(of_units, unit) if unit else [ALL_UNITS, *(briefed_units(of_units) if every else [])]
+    protected = hand_out(dossier.finished, Rules(k=k))
+    here = click.get_current_context()
+    written = here.params["lang"] or here.find_root().params["lang"] or "zh"
+    folder = write_briefs(dossier, result, asked, list(dict.fromkeys(format)), written, protected=protected)
+    _print_findings([finding for finding in dossier.findings if finding.severity == "warning"], lang)
+    print(catalog.word("cli.brief.done", lang, count=len(asked), folder=folder))
+    print(catalog.word("cli.brief.open", lang, internal=folder / INTERNAL, share=folder / SHARE))
+    return 0
+
+
+def score(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
+    """Hold a plan to the targets of government plans; say what another version of these, or of norms, alone does."""
+    from cfc_geo.outputs.score_report import check_score_folder, headline, write_score
+    from cfc_geo.outputs.score_tables import changed_table, no_changes
+    from cfc_geo.plan import load_plan
+    from cfc_geo.run import run_plan, with_rules
+
+    against, previous = given["against"], given["previous"]
+    norms = catalog.norm_sets()
+    files = target_folders([*given["targets"], None if against in norms else against])
+    loaded = load_plan(plan, (*allow, *files))
+    asked = scoring_asked(given, loaded.scorecard, plan, lang)
+    other = None if against is None or against in norms else target_source(against, plan)
+    check_score_folder(plan, out)
+    start, stages = time.perf_counter(), _Stages(lang)
+    with stages, _uncollected():
+        loaded = with_rules(loaded, asked)
+        result = run_plan(loaded, stages.announce, previous=previous)
+        assert result.scorecard is not None
+        changed = no_changes()
+        if against is not None:
+            ruled = with_rules(loaded, asked, norms=against if against in norms else None, targets=other)
+            before = run_plan(ruled, stages.announce, previous=previous).scorecard
+            assert before is not None
+            changed = changed_table(before, result.scorecard, lang)
+        stages.announce("write")
+        folder = write_score(result, result.scorecard, changed, out, lang)
+    _print_findings([finding for finding in result.findings if finding.severity == "warning"], lang)
+    seconds = f"{time.perf_counter() - start:.1f}"
+    print(catalog.word("score.done", lang, plan=loaded.file, folder=folder, seconds=seconds))
+    for line in headline(result.scorecard, lang):
+        print(f"  {line}")
+    if against is not None:
+        print(catalog.word("score.changes", lang, count=len(changed), against=against))
+    print(catalog.word("score.open", lang, file=folder / "summary.md"))
+    return 0
+
+
+def form(plan: Path, targets: tuple[str, ...], out: Path, allow: tuple[Path, ...], lang: str) -> int:
+    """Write a form for every office that leads targets which no layer can tell."""
+    from cfc_geo.inputs.scored import read_targets
+    from cfc_geo.outputs.forms import check_forms_folder, write_forms
+    from cfc_geo.plan import load_plan
+
+    loaded = load_plan(plan, (*allow, *target_folders(targets)))
+    asked = read_targets(scoring_asked({"targets": targets, "year": None}, loaded.scorecard, plan, lang), loaded)
+    check_forms_folder(plan, out)
+    folder, forms = write_forms(plan, asked, out, lang)
+    print(catalog.word("form.done", lang, plan=loaded.file, count=len(forms), folder=folder))
+    for one in forms:
+        counts = {sheet: len(rows) for sheet, rows in one.rows.items()}
+        print(catalog.word("form.written", lang, file=one.file, **counts))
+    print(catalog.word("form.next", lang))
     return 0
 
 

@@ -1,5 +1,6 @@
 """The nouns: frozen records that pass from inputs to network to questions to outputs. No logic lives here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from cfc_geo.catalog import Norm
 from cfc_geo.errors import Finding
 from cfc_geo.plan import Plan
 from cfc_geo.tables import ACCESS_COLUMNS, OVERFLOW_COLUMNS, REVIEW_COLUMNS
+from cfc_geo.targets import TargetPlan
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,16 @@ class Source:
     licence: str = ""
     date: str = ""
     citation: str = ""
+
+
+class Lack(NamedTuple):
+    """What a target lacks: a `kind` of which no file lists all; an `attribute` that files leave blank of facilities of
+    the kinds `of`; a `level` of units, or its urban or rural `setting`; `residents` or `children`; a `layer` (`of`)
+    with a column; `gates` of schools or their `gate_tags`; `unknown_access` of children to a kind."""
+
+    what: str
+    name: str
+    of: tuple[str, ...] = ()
 
 
 class Change(NamedTuple):
@@ -314,6 +326,49 @@ class ChildStreets:
     findings: tuple[Finding, ...] = ()
 
 
+class Answer(NamedTuple):
+    """What an office wrote into a form: a number (NaN none), yes, no or "" (nothing), and where that can be checked."""
+
+    value: float = np.nan
+    done: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a scorecard knows beside the layers, by (plan, target): what offices answer and the figures of an `earlier`
+    year; by target the `thresholds` of the planner's own; and the `register` of gaps of an earlier run."""
+
+    answers: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
+    earlier: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    register: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scorecard:
+    """Which targets are met.
+
+    plans   the target plans, in the order asked
+    scores  one row a target (`tables.SCORE_COLUMNS`); units: of those told by unit (`tables.SCORE_UNIT_COLUMNS`)
+    gaps    the register (`tables.GAP_COLUMNS`); equity: `tables.EQUITY_COLUMNS`
+    lacking (plan, target) → what no layer says (`questions.scorecard.measure.Lack`)
+    hubs    facility_id → the hub it could be linked to
+    year    the year that is reported; widest: the widest level that the layers have units of, "" where not known
+    """
+
+    plans: tuple[TargetPlan, ...]
+    scores: pd.DataFrame
+    units: pd.DataFrame
+    gaps: pd.DataFrame
+    equity: pd.DataFrame
+    lacking: dict[tuple[str, str], tuple[Lack, ...]]
+    hubs: dict[str, str]
+    year: int
+    widest: str
+    findings: tuple[Finding, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """Everything an output may read.
@@ -329,6 +384,7 @@ class Result:
                       `<kind>_number`, `<kind>_gravity`, of kinds with places `<kind>_places_per_child`,
                       `<kind>_places_per_child_zoned`, `<kind>_places_bound`; geometry
     child_streets     where children walk; None if the plan does not ask
+    scorecard         which targets are met; None if the plan does not ask
     findings          an error among them is a limit of the plan's `[audit]` that the result breaks
     audit             measure (`catalog/audit.toml`) → value; NaN is not known
     """
@@ -348,6 +404,7 @@ class Result:
     overflow: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(OVERFLOW_COLUMNS)))
     service_areas: gpd.GeoDataFrame = field(default_factory=gpd.GeoDataFrame)
     child_streets: ChildStreets | None = None
+    scorecard: Scorecard | None = None
 
 
 @dataclass(frozen=True)
@@ -420,3 +477,42 @@ class Comparison:
     facilities: pd.DataFrame
     summary: pd.DataFrame
     kinds_apart: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Sited:
+    """What `cfc-geo site` found for a kind: `sites` (`tables.SITE_COLUMNS`), `gains` (`tables.GAIN_COLUMNS`)."""
+
+    kind: str
+    limit_m: float
+    sites: pd.DataFrame
+    gains: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Dossier:
+    """A finished result, and what was asked of its plan besides; all as it was written, of one set of inputs.
+
+    coverage, circle  `tables.COVERAGE_COLUMNS`, `tables.CIRCLE_COLUMNS`
+    said              topic → what the plan says of an assumption, "" nothing: circle, walk, population, shares
+    speeds_assumed    bands whose walking speed is an assumption
+    sited             kind → where to build it, of the kinds that were asked
+    corridors, links  `tables.CORRIDOR_COLUMNS`, `tables.LINK_COLUMNS`; None where streets were not asked about
+    link_gains        `tables.LINK_GAIN_COLUMNS`
+    scores, score_units  `tables.SCORE_COLUMNS` and what is said of them, `tables.SCORE_UNIT_COLUMNS`; None: not scored
+    findings          what lies beside the result and was left out, because it is of other data
+    """
+
+    finished: Finished
+    coverage: pd.DataFrame
+    circle: pd.DataFrame
+    approval_no: str
+    said: dict[str, str]
+    speeds_assumed: tuple[str, ...]
+    sited: dict[str, Sited]
+    corridors: pd.DataFrame | None = None
+    links: pd.DataFrame | None = None
+    link_gains: pd.DataFrame | None = None
+    scores: pd.DataFrame | None = None
+    score_units: pd.DataFrame | None = None
+    findings: tuple[Finding, ...] = ()

@@ -1,7 +1,8 @@
 """The options of verbs that have many, what does not go together, and what a verb is then asked."""
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 from cfc_geo import catalog
 
 if TYPE_CHECKING:
-    from cfc_geo.blocks import StreetsForChildren
+    from cfc_geo.blocks import Scoring, StreetsForChildren, TargetsOf
     from cfc_geo.routing import RouteAsk
     from cfc_geo.siting.ask import Ask
 
@@ -160,6 +161,11 @@ def route_ask_of(given: dict[str, Any], lang: str) -> "RouteAsk":
     return RouteAsk(**given, place=None if place is None else (float(place[1]), float(place[2])))
 
 
+def targets_option(say: Callable[[str], str], verb: str) -> click.Option:
+    """Which targets of government plans are meant."""
+    return click.Option(["--targets"], multiple=True, metavar="ID|FILE", help=say(f"{verb}.targets.help"))
+
+
 def streets_options(say: Callable[[str], str]) -> list[click.Parameter]:
     """Options of `cfc-geo streets`; what is not given is as the plan has it."""
 
@@ -179,6 +185,22 @@ def streets_options(say: Callable[[str], str]) -> list[click.Parameter]:
     ]
 
 
+def brief_params(say: Callable[[str], str]) -> list[click.Parameter]:
+    """The argument and options of `cfc-geo brief`."""
+
+    def option(name: str, metavar: str | None, type: Any = str, default: Any = None, **more: Any) -> click.Option:
+        text = say(f"brief.{name}.help")
+        return click.Option([f"--{name}"], type=type, default=default, metavar=metavar, help=text, **more)
+
+    return [
+        click.Argument(["result"], type=click.Path(path_type=Path), metavar=say("brief.metavar")),
+        option("unit", "ID", multiple=True),
+        click.Option(["--all", "every"], is_flag=True, default=False, help=say("brief.all.help")),
+        option("format", None, click.Choice(("docx", "pdf", "html")), ("pdf",), multiple=True),
+        option("k", "N", click.IntRange(5, 1_000), 10),
+    ]
+
+
 def streets_asked(given: dict[str, Any], of_plan: "StreetsForChildren | None", lang: str) -> "StreetsForChildren":
     """The plan's `[streets_for_children]` with what the command line says instead. Raises `click.UsageError`."""
     from cfc_geo.blocks import StreetsForChildren
@@ -189,6 +211,45 @@ def streets_asked(given: dict[str, Any], of_plan: "StreetsForChildren | None", l
     said = {name: value for name, value in given.items() if value is not None and name != "kind"}
     kinds = {"kinds": [_kind_of(name, lang) for name in given["kind"]]} if given["kind"] else {}
     return StreetsForChildren(**(stated | said | kinds))
+
+
+def score_options(say: Callable[[str], str]) -> list[click.Parameter]:
+    """What `score` asks."""
+    path = click.Path(path_type=Path)
+    return [
+        targets_option(say, "score"),
+        click.Option(["--year"], type=click.IntRange(2000, 2100), metavar="Y", help=say("score.year.help")),
+        click.Option(["--previous"], type=path, metavar="OUT", help=say("score.previous.help")),
+        click.Option(["--against"], metavar="ID|FILE|NORMS", help=say("score.against.help")),
+    ]
+
+
+def scoring_asked(given: dict[str, Any], of_plan: "Scoring | None", plan: Path, lang: str) -> "Scoring":
+    """The plan's `[scorecard]` with what the command line says instead. Raises `click.UsageError`."""
+    from cfc_geo.blocks import Scoring
+
+    if not given["targets"] and of_plan is None:
+        raise click.UsageError(catalog.word("cli.score.no_targets", lang, plans=", ".join(catalog.target_plans())))
+    stated = {} if of_plan is None else dict(of_plan)
+    if given["targets"]:
+        stated["targets"] = [target_source(name, plan) for name in given["targets"]]
+    if given["year"] is not None:
+        stated["year"] = given["year"]
+    return Scoring(**stated)
+
+
+def target_source(name: str, plan: Path) -> "TargetsOf":
+    """A plan of the catalogue by its id, or a file, as seen from the folder of `plan`."""
+    from cfc_geo.blocks import TargetsOf
+
+    if name in catalog.target_plans():
+        return TargetsOf(plan=name)
+    return TargetsOf(file=os.path.relpath(name, plan.parent).replace(os.sep, "/"))
+
+
+def target_folders(names: Iterable[str | None]) -> list[Path]:
+    """Folders of target files that the command line names: a plan may read these."""
+    return [Path(name).parent for name in names if name is not None and name not in catalog.target_plans()]
 
 
 def _kind_of(name: str, lang: str) -> str:

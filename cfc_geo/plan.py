@@ -10,9 +10,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from cfc_geo import catalog, reach
 from cfc_geo.blocks import (
@@ -27,6 +27,7 @@ from cfc_geo.blocks import (
     Place,
     PlanModel,
     Population,
+    Scoring,
     Siting,
     Streets,
     StreetsForChildren,
@@ -37,6 +38,7 @@ from cfc_geo.blocks import (
 )
 from cfc_geo.edits import Edit
 from cfc_geo.errors import Findings, PlanError
+from cfc_geo.faults import Chain, report, short
 
 MAX_BYTES = 1_000_000
 LONG_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){32}""")
@@ -64,6 +66,7 @@ class Plan(PlanModel):
     map: Map = Map()
     siting: Siting = Siting()
     streets_for_children: StreetsForChildren | None = None
+    scorecard: Scoring | None = None
     edits: list[Edit] = Field([], description="what this scenario changes; those of the plan it extends hold too")
     cost: float | None = Field(None, ge=0, le=1e12, description="cost of the whole scenario; default: its edits' costs")
     cost_unit: Text = Field("万元", description="what costs are counted in")
@@ -125,6 +128,9 @@ class Plan(PlanModel):
         if self.streets_for_children is not None and self.streets_for_children.districts is not None:
             districts = self.streets_for_children.districts
             found.append(("districts", districts.file, districts))
+        if self.scorecard is not None:
+            found += [("targets", one.file, FileSource()) for one in self.scorecard.targets]
+            found += [("form", form.file, FileSource()) for form in self.scorecard.forms]
         return [(role, file, block) for role, file, block in found if file is not None]
 
     def resolved_norms(self) -> dict[str, catalog.Norm]:
@@ -162,8 +168,7 @@ def load_plan(file: str | Path, allow: Iterable[str | Path] = ()) -> Plan:
     try:
         plan = Plan.model_validate(_merged(chain, findings))
     except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            _report(fault, chain, findings)
+        report(error, Plan, chain, findings)
         raise PlanError(findings) from None
     _check_reach(file, dict.fromkeys(_files_in(plan.model_dump())), folders, findings)
     findings.raise_errors(PlanError)
@@ -183,9 +188,6 @@ def plan_schema() -> dict[str, Any]:
 
 # ---------------------------------------------------------------------------------------------- reading and merging
 
-Chain = list[tuple[Path, dict[str, Any]]]
-"""A plan's file and its table, then those of the plan it extends, and so on; `extends` itself is taken out."""
-
 
 def _read_chain(file: Path, folders: reach.Folders, findings: Findings) -> Chain:
     chain: Chain = []
@@ -203,7 +205,7 @@ def _read_chain(file: Path, folders: reach.Folders, findings: Findings) -> Chain
         chain.append((current, table))
         base = table.pop("extends", None)
         if base is not None and (not isinstance(base, str) or "\0" in base):
-            findings.error("plan.not_text", str(current), key="extends", given=_short(base))
+            findings.error("plan.not_text", str(current), key="extends", given=short(base))
             break
         current = current.parent / base if base else None
     return chain
@@ -298,7 +300,7 @@ def _merged(chain: Chain, findings: Findings) -> dict[str, Any]:
             merged.pop("cost", None)
         unit = merged.get("cost_unit", Plan.model_fields["cost_unit"].default)
         if table.get("cost_unit", unit) != unit and _states_cost(merged):
-            findings.error("plan.cost_units", str(path), unit=_short(table["cost_unit"]), other=_short(unit))
+            findings.error("plan.cost_units", str(path), unit=short(table["cost_unit"]), other=short(unit))
         merged = _lay_over(merged, _from_folder(table, path.parent, chain[0][0].parent))
         if isinstance(before, list) and isinstance(table.get("edits"), list):
             merged["edits"] = [*before, *table["edits"]]
@@ -372,110 +374,3 @@ def _as_seen(file: Any, folder: Path, start: Path) -> Any:
     if not isinstance(file, str) or not file.strip() or "://" in file or Path(file).is_absolute():
         return file
     return os.path.relpath(folder / file, start).replace(os.sep, "/")
-
-
-# ------------------------------------------------------------------------------------------------------- validating
-
-_CODES = {
-    "string_type": "not_text",
-    "float_type": "not_number",
-    "finite_number": "not_number",
-    "int_type": "not_number",
-    "model_type": "not_table",
-    "model_attributes_type": "not_table",
-    "dict_type": "not_table",
-    "list_type": "not_list",
-    "string_too_short": "too_short",
-    "too_short": "too_short",
-    "missing": "missing_key",
-}
-"""What pydantic calls a fault → the finding `plan.<code>`."""
-
-
-def _report(fault: Any, chain: Chain, findings: Findings) -> None:
-    """One fault of validation as a finding, with the file that states the value."""
-    loc = tuple(part for part in fault["loc"] if part != "[key]")
-    file, own_loc = _own_edit(loc, chain) or (_stating_file(loc, chain), loc)
-    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in own_loc)
-    kind, values = fault["type"], fault.get("ctx", {})
-    place = {"file": str(file), "key": key}
-    if kind == "extra_forbidden":
-        known = _keys_beside(loc)
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
-        values = {"near": near[0]} if near else {"keys": known}
-        findings.error("plan.unknown_key" if near else "plan.unknown_key_far", **place, **values)
-    elif kind in _CODES:
-        least = {"least": values["min_length"]} if "min_length" in values else {}
-        findings.error(f"plan.{_CODES[kind]}", **place, given=_short(fault["input"]), **least)
-    elif reason := _reason(kind, values):
-        findings.error("plan.bad_value", **place, given=_short(fault["input"]), reason=reason)
-    else:
-        findings.error(f"plan.{kind}", **place, given=_short(fault["input"]), **values)
-
-
-def _reason(kind: str, values: Mapping[str, Any]) -> str:
-    """A bound, a pattern or a list that a value breaks, short enough to need no translation; "" for other faults."""
-    match kind:
-        case "greater_than":
-            return f"> {values['gt']:g}"
-        case "greater_than_equal":
-            return f"≥ {values['ge']:g}"
-        case "less_than_equal":
-            return f"≤ {values['le']:g}"
-        case "literal_error":
-            return str(values["expected"]).replace(" or ", ", ").replace("'", "")
-        case "string_pattern_mismatch":
-            pattern: str = values["pattern"]
-            return pattern.strip("^$()").replace("|", " | ").replace(r"\d{4,6}", "4490")
-        case _:
-            return ""
-
-
-def _stating_file(loc: tuple[int | str, ...], chain: Chain) -> Path:
-    """The file whose value at `loc` counts: the first of the chain that states it; for what none states, the plan's."""
-    return next((path for path, table in chain if _states(table, loc)), chain[0][0])
-
-
-def _own_edit(loc: tuple[int | str, ...], chain: Chain) -> tuple[Path, tuple[int | str, ...]] | None:
-    """The file of one of the chain's edits, and its place among the edits of that file."""
-    match loc:
-        case ("edits", int(position), *rest):
-            for path, table in reversed(chain):
-                count = len(table.get("edits", []))
-                if position < count:
-                    return path, ("edits", position, *rest)
-                position -= count
-    return None
-
-
-def _states(table: Any, loc: tuple[int | str, ...]) -> bool:
-    for part in loc:
-        in_list = isinstance(part, int) and isinstance(table, list) and part < len(table)
-        if in_list or (isinstance(table, dict) and part in table):
-            table = table[part]
-        else:
-            return False
-    return True
-
-
-def _short(value: Any) -> str:
-    text = f'"{value}"' if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that the block in which `loc` ends may hold."""
-    model: type[BaseModel] | None = Plan
-    for part in loc[:-1]:
-        if isinstance(part, int) or model is None:
-            continue
-        field = model.model_fields.get(part)
-        model = _model_in(field.annotation) if field else None
-    keys = list(model.model_fields) if model else []
-    return [*keys, "extends"] if model is Plan else keys
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

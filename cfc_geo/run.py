@@ -4,21 +4,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
-from cfc_geo.blocks import StreetsForChildren
-from cfc_geo.errors import DataError, Findings, NetworkError
+from cfc_geo.blocks import Scoring, StreetsForChildren, TargetsOf
+from cfc_geo.errors import DataError, Findings, NetworkError, PlanError
 from cfc_geo.inputs.districts import read_districts
 from cfc_geo.inputs.scenario import apply_edits
+from cfc_geo.inputs.scored import named_targets, read_scoring, year_of
 from cfc_geo.inputs.study import horizon_m, read_study
-from cfc_geo.model import Attachment, ChildStreets, Coverage, Crowding, Network, Places, Result, Study
+from cfc_geo.model import Attachment, ChildStreets, Coverage, Crowding, Known, Network, Places, Result, Study
 from cfc_geo.network.costs import attach, attach_entrances, nearest_costs, travel_costs
 from cfc_geo.network.graph import build_network
 from cfc_geo.network.reached import reached_streets
+from cfc_geo.network.stress import segment_stress
 from cfc_geo.network.within import pairs_by_kind
 from cfc_geo.plan import Plan
 from cfc_geo.questions.access import count_children_within, count_demand, measure_access, sum_access
@@ -35,8 +38,11 @@ from cfc_geo.questions.catchment import measure_places
 from cfc_geo.questions.circle import judge_circle, sum_circle
 from cfc_geo.questions.coverage import kinds_in_question, measure_coverage, sum_coverage
 from cfc_geo.questions.crowding import measure_crowding
+from cfc_geo.questions.school_zones import school_zones
+from cfc_geo.questions.scorecard.measure import Layers
 from cfc_geo.questions.service_areas import draw_service_areas
 from cfc_geo.questions.sums import without_unknown
+from cfc_geo.scoring import score
 from cfc_geo.sharing import (
     Steps,
     as_read_by,
@@ -59,17 +65,19 @@ from cfc_geo.tables import (
     children_columns,
     circle_column,
 )
+from cfc_geo.targets import TargetPlan
 
 Progress = Callable[[str], None]
 """Told the name of each stage as it begins: a key of `words/run.toml`."""
 
 
-def run_plan(plan: Plan, progress: Progress = lambda stage: None) -> Result:
+def run_plan(plan: Plan, progress: Progress = lambda stage: None, *, previous: Path | None = None) -> Result:
     """Answer the question of `plan`. An error among the result's findings is a limit of `[audit]` that it breaks.
 
+    `previous`: the folder of an earlier result, whose scorecard this one's is set against.
     Raises `DataError` or `NetworkError`, with every fault at once, before anything is computed.
     """
-    return next(run_plans([plan], progress))
+    return answer_plan(plan, None, Clock(progress), previous)[0]
 
 
 def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) -> Iterator[Result]:
@@ -90,9 +98,12 @@ def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) ->
         del result
 
 
-def answer_plan(plan: Plan, first: Steps | None, clock: "Clock") -> tuple[Result, Steps]:
+def answer_plan(plan: Plan, first: Steps | None, clock: "Clock", previous: Path | None = None) -> tuple[Result, Steps]:
     """One plan's result, and its steps for those that take over from it; `first` reads the same (`run_plans`)."""
     with clock("read"):
+        targets, told, of_forms = (
+            ([], Known(), Findings()) if plan.scorecard is None else read_scoring(plan, plan.scorecard, previous)
+        )
         read = read_study(plan) if first is None else as_read_by(plan, first)
         study = apply_edits(read, plan)
     shared = first if first is not None and on_one_ground(first.study, study) else None
@@ -142,13 +153,20 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock") -> tuple[Result
     if plan.streets_for_children is not None:
         with clock("streets"):
             child_streets = _child_streets(plan, plan.streets_for_children, study, network, attachment, coverage)
+    scorecard = None
+    if plan.scorecard is not None:
+        with clock("scorecard"):
+            gates = _gates(targets, study, network, attachment)
+            layers = Layers(study, coverage_by_unit, circle_by_unit, gates)
+            scorecard = score(targets, layers, year=year_of(plan.scorecard), known=told)
     with clock("audit"):
         ground = shared.ground if shared is not None else audit_ground(study, network, attachment, horizon_m(plan))
         border_m = shared.border_m if shared is not None else metres_to_border(study, norms)
         audit = ground | audit_facilities(study, network, attachment)
         audit |= audit_answers(study, coverage, coverage_by_unit, circle_by_unit, border_m)
-        findings = Findings([*study.findings, *findings, *_note_norms(plan, kinds, study)])
+        findings = Findings([*study.findings, *of_forms, *findings, *_note_norms(plan, kinds, study)])
         findings += child_streets.findings if child_streets is not None else ()
+        findings += scorecard.findings if scorecard is not None else ()
         findings += judge_audit(plan.audit, audit, plan.file.name)
     result = Result(
         plan=plan,
@@ -166,6 +184,7 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock") -> tuple[Result
         overflow=crowding.moves,
         service_areas=service_areas,
         child_streets=child_streets,
+        scorecard=scorecard,
     )
     steps = Steps(
         plan,
@@ -184,6 +203,22 @@ def answer_plan(plan: Plan, first: Steps | None, clock: "Clock") -> tuple[Result
     return result, steps
 
 
+def with_rules(plan: Plan, asked: Scoring, *, norms: str | None = None, targets: TargetsOf | None = None) -> Plan:
+    """The plan scored as `asked`; by another set of `norms`, or with the plan of `targets` in the place of the one that
+    has its id."""
+    rules = plan.norms if norms is None else plan.norms.model_copy(update={"use": norms})
+    if targets is not None:
+        new = named_targets(targets, plan)
+        ids = [named_targets(one, plan).id for one in asked.targets]
+        if new.id not in ids:
+            findings = Findings()
+            findings.error("targets.not_asked", plan.file.name, plan=new.id, plans=ids)
+            raise PlanError(findings)
+        kept = [targets if of_id == new.id else one for of_id, one in zip(ids, asked.targets, strict=True)]
+        asked = asked.model_copy(update={"targets": kept})
+    return plan.model_copy(update={"norms": rules, "scorecard": asked})
+
+
 def check_plan(plan: Plan) -> Findings:
     """Read and check everything that `run_plan` would, and compute no walk. Raises as `run_plan` does.
 
@@ -193,6 +228,8 @@ def check_plan(plan: Plan) -> Findings:
     network, attachment, findings = join_network(plan, study)
     if plan.streets_for_children is not None:
         _districts(plan, plan.streets_for_children, study)
+    if plan.scorecard is not None:
+        findings += read_scoring(plan, plan.scorecard)[2]
     kinds = kinds_in_question(study, plan.resolved_norms(), plan.resolved_baskets())
     audit = audit_data(study, network, attachment, reach_m=horizon_m(plan))
     judged = judge_audit(plan.audit, audit, plan.file.name)
@@ -332,6 +369,16 @@ def _child_streets(
         districts=_districts(plan, asked, study),
     )
     return measure_streets(asked, ground)
+
+
+def _gates(
+    targets: list[TargetPlan], study: Study, network: Network, attachment: Attachment
+) -> gpd.GeoDataFrame | None:
+    """The gates of schools and what is met there, where a target asks for it."""
+    asked = (target.method for plan in targets for target in plan.targets)
+    if not any(method is not None and method.by == "school_zones" for method in asked):
+        return None
+    return school_zones(study, network, attachment.entrances, segment_stress(study.streets))
 
 
 def _facilities_table(

@@ -27,9 +27,20 @@ the point of the outline nearest to a walkable street (an assumption)."""
 
 UNIT_COLUMNS = ("unit_id", "name", "level", "parent_id")
 FACILITY_COLUMNS = ("facility_id", "kind", "name", "capacity", "unit_id", "source")
-FACILITY_TEXTS = ("ownership", "registered", "demonstration", "address", "subdistrict", "community", "opened")
-FACILITY_NUMBERS = ("area_m2", "visitors_per_day")
-"""What files may say of a facility besides: "" or NaN where they do not."""
+FACILITY_TEXTS = (
+    "ownership", "registered", "demonstration", "address", "subdistrict", "community", "opened",
+    "rank", "grade", "building_work", "standardised", "public_run", "independent", "child_friendly", "inclusive",
+    "guidance", "childcare_inside", "children_area", "family_reading", "by_age", "accessible_reading", "adapted",
+    "child_toilets", "rest_area", "barrier_free", "has_nursing_room", "boarding", "pilot", "home_space",
+    "home_equipment", "home_staff", "home_services", "home_management", "hub", "speed_signs",
+)  # fmt: skip
+FACILITY_NUMBERS = (
+    "area_m2", "visitors_per_day", "child_doctors", "child_beds", "child_health_doctors",
+    "general_practitioners", "toddler_classes",
+)  # fmt: skip
+"""What files may say of a facility besides (`catalog/attributes.toml`): "" or NaN where they do not."""
+KIND_WORD = "kind_word"
+"""The word by which a file names the kind of a facility, "" where the plan names it for the whole file."""
 REVIEW_COLUMNS = ("source", "sheet", "row", "word", "name", "suggestions")
 """Records that were left out until somebody says what kind they are of."""
 ENTRANCE_COLUMNS = ("facility_id", "evidence")
@@ -111,6 +122,31 @@ EDIT_COLUMNS = ("edit", "verb", "target", "attribute", "old", "new", "why", "cos
 """One row for everything that an edit changes; its reason and cost stand in the first of its rows only."""
 CIRCLE, ALL_BANDS = "circle", "all"
 """Stands for the whole circle where tables of changes list kinds, and for all bands together where they list bands."""
+SCORE_COLUMNS = (
+    "plan_id", "target_id", "rows", "clause", "compare", "target_value", "target_unit", "year", "due_passed", "status",
+    "why_not", "measured", "measured_most", "earlier", "shortfall", "units_met", "units_judged", "counted", "figure_is",
+    "document", "draft",
+)  # fmt: skip
+"""One row a target. measured ≤ the figure ≤ measured_most, in target_unit; counted: not a row that states again what
+another does. figure_is: computed, bound, read or answered."""
+SCORE_SAID = ("target_name", "office", "offices", "lacking", "method_said", "data_said", "note", "same_as")
+"""What outputs say besides of a target, in the user's language."""
+SCORE_UNIT_COLUMNS = (
+    "plan_id", "target_id", "unit_id", "unit_name", "level", "measured", "measured_most", "status", "shortfall",
+)  # fmt: skip
+GAP_COLUMNS = (
+    "gap_id", "priority", "plan_id", "target_id", "unit_id", "unit_name", "level", "measured", "measured_most",
+    "compare", "target_value", "target_unit", "shortfall", "children", "year", "gap_status", "remarks",
+)  # fmt: skip
+CHANGED_COLUMNS = (
+    "plan_id", "target_id", "target_name", "asked_before", "asked_after", "found_before", "found_after",
+    "status_before", "status_after",
+)  # fmt: skip
+"""What another version of targets or norms alone does to a scorecard, in words."""
+EQUITY_COLUMNS = (
+    "kind", "level", "units", "children", "covered_share", "unknown", "best_unit", "best_share", "worst_unit",
+    "worst_share", "unit_gap", "gini", "worst_fifth_share",
+)  # fmt: skip
 CHANGE_COLUMNS = (
     "after", "unit_id", "unit_name", "level", "kind", "band", "limit_m", "children_before", "children", "arrived",
     "covered_before", "gap_before", "unknown_before", "covered_after", "gap_after", "unknown_after",

@@ -18,14 +18,19 @@ ORDER = [
     "errors",
     "tables",
     "reach",
+    "faults",
     "blocks",
     "edits",
+    "targets",
+    "forms",
     "plan",
     "model",
     "inputs",
     "network",
     "questions",
     "streets",
+    "scoring",
+    "handout",
     "sharing",
     "run",
     "siting",
@@ -178,7 +183,7 @@ def codes_in(path: Path) -> set[str]:
         and f"cli.{text}" not in WORDS
     }
     found |= {f"plan.{constants(call.args[0])[0]}" for call in calls(TREES[path], "fault")}
-    if path.name == "plan.py":
+    if path.name == "faults.py":
         kept = next(n for n in TREES[path].body if isinstance(n, ast.Assign) and n.targets[0].id == "_CODES")  # type: ignore[attr-defined]
         found |= {f"plan.{value.value}" for value in kept.value.values}  # type: ignore[attr-defined]
     return found

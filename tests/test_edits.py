@@ -28,7 +28,7 @@ from cfc_geo.outputs.edits import scenario_cost
 from cfc_geo.plan import Plan, load_plan
 from cfc_geo.questions.coverage import measure_coverage
 from cfc_geo.run import check_plan, run_plan
-from cfc_geo.tables import BACKDROP_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, children_columns
+from cfc_geo.tables import BACKDROP_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, KIND_WORD, children_columns
 from tests.random_towns import SNAP_M, Place, random_places
 from tests.test_bad_input import refused
 from tests.towns import CRS as TOWN_CRS
@@ -608,7 +608,7 @@ TOWN = {
 
 def study_of(place: Place, counts: list[float]) -> Study:
     """A random town with its cells west and east of x = 30 in two units."""
-    texts = dict.fromkeys(FACILITY_TEXTS, "") | dict.fromkeys(FACILITY_NUMBERS, np.nan)
+    texts = dict.fromkeys((*FACILITY_TEXTS, KIND_WORD), "") | dict.fromkeys(FACILITY_NUMBERS, np.nan)
     facilities = place.facilities.assign(kind=place.facilities["kind"].map(KINDS), **texts)
     units = gpd.GeoDataFrame(
         {"unit_id": ["w", "e"], "name": ["西", "东"], "level": "", "parent_id": ""},

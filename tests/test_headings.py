@@ -68,7 +68,9 @@ def test_no_alias_stands_twice_in_a_role() -> None:
 
 def test_every_role_of_a_facility_is_a_key_of_the_plan_and_in_the_catalogue() -> None:
     columns = set(FacilityColumns.model_fields)
-    assert columns == {*ROLES, *FACILITY_TEXTS, *FACILITY_NUMBERS, *SAYING} and columns <= set(catalog.roles())
+    said = {*FACILITY_TEXTS, *FACILITY_NUMBERS}
+    assert columns | set(catalog.attributes()) == {*ROLES, *said, *SAYING} and columns <= set(catalog.roles())
+    assert all((of in FACILITY_NUMBERS) == (row.holds == "number") for of, row in catalog.attributes().items())
 
 
 def test_what_was_matched_is_a_note() -> None:

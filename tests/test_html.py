@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -27,10 +26,6 @@ from cfc_geo.outputs import page as sealed
 from cfc_geo.outputs.maps import draw_map
 from tests.results import HOSTILE, KINDS, make_result
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 WIDE, PHONE = {"width": 1100, "height": 700}, {"width": 390, "height": 844}
 RUNS = "document.title = 'it ran'"
 
@@ -226,18 +221,6 @@ def test_an_empty_study_still_makes_a_page() -> None:
 
 
 # --------------------------------------------------------------------------------------------------------- in Chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright on this machine")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

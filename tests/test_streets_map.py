@@ -1,15 +1,12 @@
 """The map of `cfc-geo streets` in a browser: offline, without a fault, hostile names as text, figures of corridors."""
 
 import itertools
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from cfc_geo.blocks import StreetsForChildren
 from cfc_geo.model import ChildStreets, Study
@@ -18,7 +15,6 @@ from cfc_geo.outputs.remedy_words import counted_in_words
 from cfc_geo.outputs.streets_map import FLOW_CLASSES, _flows, _hazards, draw_streets
 from cfc_geo.plan import Plan, load_plan
 from cfc_geo.run import find_streets
-from tests.test_html import FLAGS
 from tests.towns import CRS
 
 ROOT = Path(__file__).parents[1]
@@ -41,17 +37,6 @@ def answer() -> tuple[Plan, Study, ChildStreets]:
     found.links.loc[0, "barrier_name"] = HOSTILE
     found.streets["name"] = HOSTILE
     return plan, study, found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("this machine has no Chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.mark.parametrize("lang, width, height", [("zh", 1280, 800), ("en", 390, 844)])

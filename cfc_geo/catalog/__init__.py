@@ -44,6 +44,28 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Attribute:
+    """What a file may say of a facility besides. `holds`: number, flag (yes or no) or text; `aliases`: headings that
+    mean it."""
+
+    id: str
+    holds: str
+    zh: str
+    en: str
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level of administrative units, and the words of tables for it."""
+
+    id: str
+    zh: str
+    en: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Norm:
     """The longest walk that still counts as served (`limit_m`, inclusive), and where the number comes from."""
 
@@ -137,6 +159,48 @@ def kinds() -> dict[str, Kind]:
 
 
 @cache
+def attributes() -> dict[str, Attribute]:
+    """Attributes of facilities by id."""
+    table = _load("attributes")["attributes"]
+    return {of: Attribute(of, row["holds"], row["zh"], row["en"], tuple(row["aliases"])) for of, row in table.items()}
+
+
+def flag(attribute: str, text: str) -> bool | None:
+    """What a cell says of a flag: yes, no, or (None) nothing that can be told."""
+    words = _load("attributes")["words"]
+    said, own = text.strip().casefold(), words.get(attribute, {"no": (), "yes": ()})
+    if said in words["no"] or any(word in said for word in own["no"]):
+        return False
+    return True if said in words["yes"] or any(word in said for word in own["yes"]) else None
+
+
+@cache
+def levels() -> dict[str, Level]:
+    """Levels of units by id, the widest first."""
+    table = {of: row for of, row in _load("levels").items() if of != "setting"}
+    return {of: Level(of, row["zh"], row["en"], tuple(row["words"])) for of, row in table.items()}
+
+
+def setting(text: str) -> str:
+    """Whether a word or code means urban or rural; "" where it means neither."""
+    said = text.strip().casefold()
+    return next((name for name, words in _load("levels")["setting"].items() if said in words), "")
+
+
+@cache
+def target_plans() -> tuple[str, ...]:
+    """Ids of the plans whose targets are in `targets/`."""
+    names = (file.name for file in files(__package__).joinpath("targets").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+@cache
+def target_units() -> dict[str, Mapping[str, str]]:
+    """Units of targets → how each language prints them."""
+    return dict(_load("target_units"))
+
+
+@cache
 def ambiguous_words() -> dict[str, tuple[str, ...]]:
     """Words that tables use for several kinds → those kinds."""
     return {word: tuple(row["kinds"]) for word, row in _load("ambiguous").items()}
@@ -144,9 +208,11 @@ def ambiguous_words() -> dict[str, tuple[str, ...]]:
 
 @cache
 def roles() -> dict[str, Role]:
-    """Roles of table columns by id."""
+    """Roles of table columns by id; every attribute of facilities is one."""
     table = _load("headings")["roles"]
-    return {role: Role(role, tuple(map(tuple, row["tiers"])), row.get("measure", "")) for role, row in table.items()}
+    known = {role: Role(role, tuple(map(tuple, row["tiers"])), row.get("measure", "")) for role, row in table.items()}
+    said = {of: Role(of, ((row.zh, *row.aliases, of),), "count") for of, row in attributes().items()}
+    return known | said
 
 
 @cache

@@ -22,7 +22,7 @@ from cfc_geo.inputs.ledger import Ledger, Numbered, like_named, numbered, places
 from cfc_geo.inputs.units import assign_units, representative_points
 from cfc_geo.model import Change, Study
 from cfc_geo.plan import Plan
-from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS
+from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, KIND_WORD
 
 OF_PLACE = ("address", "subdistrict", "community")
 """What a file says of where a facility is, and is no longer true of one that moved."""
@@ -84,7 +84,7 @@ def _add(edit: Numbered, study: Study, plan: Plan, ledger: Ledger) -> Edited:
         "name": block.name,
         "capacity": np.nan if block.capacity is None else block.capacity,
         "source": plan.file.name,
-        **dict.fromkeys(FACILITY_TEXTS, ""),
+        **dict.fromkeys((*FACILITY_TEXTS, KIND_WORD), ""),
         **dict.fromkeys(FACILITY_NUMBERS, np.nan),
     }
     if block.area_m2 is not None:

@@ -34,9 +34,27 @@ from cfc_geo.inputs.records import check_records
 from cfc_geo.inputs.standing import SAYING, is_open
 from cfc_geo.inputs.units import assign_units
 from cfc_geo.plan import Plan
-from cfc_geo.tables import ENTRANCE_COLUMNS, FACILITY_COLUMNS, FACILITY_NUMBERS, FACILITY_TEXTS, REVIEW_COLUMNS
+from cfc_geo.tables import (
+    ENTRANCE_COLUMNS,
+    FACILITY_COLUMNS,
+    FACILITY_NUMBERS,
+    FACILITY_TEXTS,
+    KIND_WORD,
+    REVIEW_COLUMNS,
+)
 
-OSM_UNUSED = {"kind", "not_open", "kinds", "unknown_kinds", "columns", "entrances", "datum", "layer", "heading_row"}
+OSM_UNUSED = {
+    "kind",
+    "not_open",
+    "kinds",
+    "unknown_kinds",
+    "columns",
+    "attributes",
+    "entrances",
+    "datum",
+    "layer",
+    "heading_row",
+}
 """Keys of a block that say nothing of an OSM file."""
 EVERY_M = 10.0
 """A street that runs along an outline leads in everywhere: an entrance at least every so many metres."""
@@ -94,7 +112,7 @@ def read_facilities(
         findings.warning("facilities.none", " + ".join(dict.fromkeys(block.file for block in plan.facilities)))
     facilities["unit_id"] = assign_units(facilities.geometry, units)
     facilities = facilities.sort_values("facility_id", ignore_index=True)
-    facilities = facilities[[*FACILITY_COLUMNS, *FACILITY_TEXTS, *FACILITY_NUMBERS, "geometry"]]
+    facilities = facilities[[*FACILITY_COLUMNS, *FACILITY_TEXTS, *FACILITY_NUMBERS, KIND_WORD, "geometry"]]
     layers = FacilityLayers(
         gpd.GeoDataFrame(facilities, crs=area.crs),
         gpd.GeoDataFrame(given, crs=area.crs),
@@ -192,7 +210,8 @@ def _read_block(
 ) -> FacilityLayers | None:
     """Facilities of a table or layer, which is taken as the full list of the kinds it holds, here or elsewhere; but not
     if some of its records are of unknown kind, because each may be one more of any."""
-    given = {role: heading for role, heading in block.columns.model_dump().items() if heading is not None}
+    stated = {**block.columns.model_dump(), **block.attributes}
+    given = {role: heading for role, heading in stated.items() if heading is not None}
     wanted = Wanted(given, block.heading_row)
     raw = read_layer(plan.path(block.file), block.file, block.layer, findings, wanted=wanted)
     if raw is None:
@@ -211,6 +230,7 @@ def _read_block(
             "capacity": _numbers(raw, columns, "capacity", findings),
             **{role: texts(raw, columns.get(role), findings) for role in FACILITY_TEXTS},
             **{role: _numbers(raw, columns, role, findings) for role in FACILITY_NUMBERS},
+            KIND_WORD: texts(raw, columns.get("kind"), Findings()),
         }
     )
     table["opened"] = _dates(raw, table["opened"], columns.get("opened"), findings)
@@ -226,12 +246,11 @@ def _read_block(
     listed = frame[inside & wanted_kinds & is_there].reset_index(drop=True)
     unknown = (frame["kind"] == "").to_numpy()
     surveyed = set() if unknown.any() else {*block.surveys, *frame.loc[wanted_kinds, "kind"]}
-    words = texts(raw, columns.get("kind"), Findings())
     return FacilityLayers(
         listed,
         _entrance_frame(entrances, block, listed["facility_id"], area),
         frozenset(surveyed),
-        review_table(raw, words, table["name"], unknown),
+        review_table(raw, table[KIND_WORD], table["name"], unknown),
     )
 
 
@@ -239,7 +258,7 @@ def _with_attributes(facilities: pd.DataFrame) -> pd.DataFrame:
     """With every attribute a file may state, "" or NaN where it does not."""
     said = {
         name: facilities[name].fillna("") if name in facilities else pd.Series("", index=facilities.index, dtype=object)
-        for name in FACILITY_TEXTS
+        for name in (*FACILITY_TEXTS, KIND_WORD)
     }
     numbers_of = {name: facilities.get(name, np.nan) for name in FACILITY_NUMBERS}
     return facilities.assign(**said, **numbers_of)

@@ -69,6 +69,17 @@ def read_sheet(
     return None if picked is None else _table(*picked, wanted, findings)
 
 
+def read_grids(path: Path, file: str, findings: Findings) -> list[Grid]:
+    """Every sheet of an XLSX workbook as it is; none, and a finding, where it cannot be read."""
+    from python_calamine import CalamineWorkbook
+
+    with reading(path, file, "xlsx", findings):
+        if _workbook_is_sane(path, file, findings):
+            book = CalamineWorkbook.from_path(path)
+            return [_grid(book.get_sheet_by_name(name), file, "xlsx") for name in book.sheet_names]
+    return []
+
+
 def is_utf16(content: bytes) -> bool:
     """Whether bytes without a byte-order mark are surely UTF-16: every other byte of many is zero, and what they spell
     is printable text of several lines."""

@@ -39,6 +39,7 @@ def read_units(plan: Plan, findings: Findings) -> gpd.GeoDataFrame | None:
     name = column(raw, block.name, findings)
     level = column(raw, block.level, findings)
     parent = column(raw, block.parent, findings)
+    setting = column(raw, block.setting, findings)
     if shapes is None or not only_types(raw, shapes, ("Polygon", "MultiPolygon"), findings):
         return None
     shapes = repaired(raw, shapes, findings)
@@ -54,10 +55,15 @@ def read_units(plan: Plan, findings: Findings) -> gpd.GeoDataFrame | None:
             "name": unit_id if name is None else text(name),
             "level": "" if level is None else text(level),
             "parent_id": "" if parent is None else text(parent),
+            "setting": "" if setting is None else text(setting).map(catalog.setting),
         },
         geometry=shapes.to_numpy(),
         crs=shapes.crs,
     )
+    if setting is not None and (blank := units["setting"].eq("").to_numpy()).any():
+        findings.warning(
+            "units.setting_unknown", raw.file, raw.rows(blank), values=sorted(set(text(setting)[blank]))[:5]
+        )
     _check_reserved(raw, units, findings)
     _check_parents(raw, units, findings)
     if not findings.errors:

@@ -4,7 +4,6 @@ PDF by reportlab (BSD), with the glyphs of a Chinese font of this machine embedd
 glyphs for needs none. A sheet is the same to the byte for the same corridor, font and words.
 """
 
-import hashlib
 import io
 import re
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from cfc_geo import catalog
 from cfc_geo.errors import OutputError
 from cfc_geo.model import Study
 from cfc_geo.outputs.drawn import credit
-from cfc_geo.outputs.fonts import embeddable_font
+from cfc_geo.outputs.fonts import embeddable_font, register
 from cfc_geo.outputs.map_strip import Strip, ends, map_strip, stop_number, stops
 from cfc_geo.outputs.remedy_words import remedies_in_words
 from cfc_geo.outputs.stress_words import why_in_words
@@ -142,21 +141,11 @@ def audit_sheet(
 def _font(words: str, font: Path | None) -> str:
     """The name of a font with the glyphs of `words`, known to reportlab."""
     try:
-        return _register(embeddable_font(words, font))
+        return register(embeddable_font(words, font))
     except OutputError:
         if font is not None or words != words.encode("cp1252", "ignore").decode("cp1252"):
             raise
         return "Helvetica"
-
-
-def _register(font: bytes) -> str:
-    """Make a font known to reportlab, which keeps fonts by name for as long as the process runs."""
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    name = f"cfc-geo-{hashlib.sha256(font).hexdigest()[:12]}"
-    pdfmetrics.registerFont(TTFont(name, io.BytesIO(font)))
-    return name
 
 
 ALWAYS: Final = "".join(map(chr, range(32, 127))) + "—–…×"

@@ -80,3 +80,11 @@ def lines_of(shapes: gpd.GeoSeries) -> list[list[Line]]:
         ]
         for shape in degrees
     ]
+
+
+def polygons(shape: shapely.Geometry) -> list[list[Line]]:
+    """Of a shape in degrees, by polygon its outline and its holes."""
+    return [
+        [np.round(shapely.get_coordinates(ring)[:, ::-1], DEGREE_DIGITS).tolist() for ring in shapely.get_rings(part)]
+        for part in shapely.get_parts(shape)
+    ]

@@ -12,13 +12,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from cfc_geo.errors import CfcError, Findings, OutputError
-from cfc_geo.model import ChildStreets, Result
+from cfc_geo.model import ChildStreets, Result, Scorecard
 from cfc_geo.outputs import lock, swap
 from cfc_geo.outputs.kept import Kept
 from cfc_geo.outputs.meanwhile import meanwhile
@@ -97,6 +97,8 @@ def write_files(result: Result, folder: Path, lang: str, kept: Kept | None = Non
     with meanwhile(lambda: write_pages(result, folder, lang, kept)):
         for name, table in csv_tables(result).items():
             write_csv(table, folder / name)
+        if result.scorecard is not None:
+            write_scores(result, result.scorecard, folder, lang)
         write_cells(result, folder / "cells.parquet")
         write_geopackage(result, folder / "result.gpkg", lang, kept)
         write_resolved_plan(result.plan, folder / "plan.resolved.toml")
@@ -111,6 +113,16 @@ def write_walks(
 
     pages = folder / STREETS_PAGE, folder / "streets.md"
     write_walk_pages(result.plan, result.study, found, result.findings, pages, sheets, lang, later)
+
+
+def write_scores(result: Result, scorecard: Scorecard, folder: Path, lang: str) -> None:
+    """The tables of the scorecard, its map `scorecard.html`, and its words."""
+    from cfc_geo.outputs.score_report import write_score_pages
+    from cfc_geo.outputs.score_tables import no_changes, score_tables
+
+    for name, table in score_tables(scorecard, lang).items():
+        write_csv(table, folder / name)
+    write_score_pages(result, scorecard, no_changes(), (folder / "scorecard.html", folder / "scorecard.md"), lang)
 
 
 def write_pages(result: Result, folder: Path, lang: str, kept: Kept | None = None) -> None:
@@ -177,6 +189,26 @@ def check_named_folder(plan_file: Path, out_dir: Path, name: str) -> Path:
     return _safe_folder(plan_file, out_dir, name, _foreign_files)
 
 
+def check_brief_folder(result: Path) -> Path:
+    """The folder beside a result where its briefs go, `<result>.brief`; looks, and changes nothing.
+
+    Raises `OutputError` as `check_folder` does.
+    """
+    whole = result.resolve()
+    return _safe_folder(Path(f"{whole.name}.toml"), result.parent, f"{whole.name}.brief", _foreign_files)
+
+
+def file_stems(names: Sequence[str], spare: str) -> list[str]:
+    """For every name one that can name a file on every system, all different there; `spare` and its position where the
+    name itself cannot."""
+    used, stems = set[str](), list[str]()
+    for position, name in enumerate(names, start=1):
+        fits = _is_plain_name(name) and name.casefold() not in used
+        stems.append(name if fits else f"{spare}-{position}")
+        used.add(stems[-1].casefold())
+    return stems
+
+
 def check_comparison_folder(name: str, out_dir: Path) -> Path:
     """The folder a comparison called `name` goes to in `out_dir`; looks, and changes nothing.
 
@@ -239,8 +271,12 @@ def _foreign_files(folder: Path) -> list[str]:
         return []
     if not folder.is_dir():
         return [folder.name]
-    held = sorted(path.name for path in folder.iterdir() if not LITTER.fullmatch(path.name))
-    return [name for name in held if name not in _written_before(folder)]
+    written = _written_before(folder)
+    inside = {name.partition("/")[0] for name in written if "/" in name}
+    paths = [path for path in folder.iterdir() if path.is_symlink() or path.name not in inside]
+    paths += [path for name in inside if not (folder / name).is_symlink() for path in (folder / name).glob("*")]
+    held = sorted(path.relative_to(folder).as_posix() for path in paths if not LITTER.fullmatch(path.name))
+    return [name for name in held if name not in written]
 
 
 def _written_before(folder: Path) -> set[str]:

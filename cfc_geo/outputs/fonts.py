@@ -1,4 +1,4 @@
-"""A Chinese font of this machine → the glyphs of one text, to embed in a PDF.
+"""A Chinese font of this machine → the glyphs of one text, to embed in a PDF or a page.
 
 No font is shipped: one that holds every name a planner may meet is ten times the size of the program. What is embedded
 is only what is written, and only of fonts that allow it (`fsType` of the OpenType table OS/2).
@@ -26,6 +26,8 @@ IN_COLLECTION: Final = ("CJK SC", "YaHei", "PingFang SC", "Sans GB", "Heiti SC",
 NOT_EMBEDDABLE: Final = 0x0002
 CURVE_ERROR: Final = 1.0
 """How far a quadratic curve may be from the cubic it stands for, in units of the font (usually 1/1000 em)."""
+UNIX_EPOCH: Final = 2_082_844_800
+"""1970-01-01 as fonts count seconds."""
 MISSING: Final = "□"
 WIDE_SPACE: Final = "\u3000"
 
@@ -47,6 +49,27 @@ def embeddable_font(text: str, font: Path | None = None) -> bytes:
             findings.error("pdf.no_font", fonts=list(FILES[:6]))
     findings.raise_errors(OutputError)
     return _subset(opened, text)
+
+
+def register(font: bytes) -> str:
+    """Make a font known to reportlab, which keeps fonts by name for as long as the process runs."""
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    name = f"cfc-geo-{hashlib.sha256(font).hexdigest()[:12]}"
+    pdfmetrics.registerFont(TTFont(name, io.BytesIO(font)))
+    return name
+
+
+def web_font(text: str, font: Path | None = None) -> bytes:
+    """The same as `embeddable_font`, packed for web pages (WOFF2)."""
+    from fontTools.ttLib import TTFont
+
+    packed = TTFont(io.BytesIO(embeddable_font(text, font)), recalcTimestamp=False)
+    packed.flavor = "woff2"
+    buffer = io.BytesIO()
+    packed.save(buffer)
+    return buffer.getvalue()
 
 
 def font_folders() -> list[Path]:
@@ -115,7 +138,7 @@ def _subset(face: Any, text: str) -> bytes:
     builder.setupNameTable({"familyName": family, "styleName": "Regular", "psName": f"{family}-Regular"})
     builder.setupOS2(sTypoAscender=face["hhea"].ascent, sTypoDescender=face["hhea"].descent, fsType=face["OS/2"].fsType)
     builder.setupPost()
-    builder.font["head"].created = builder.font["head"].modified = 0  # the same text gives the same bytes
+    builder.font["head"].created = builder.font["head"].modified = UNIX_EPOCH  # the same text gives the same bytes
     builder.font.recalcTimestamp = False
     buffer = io.BytesIO()
     builder.save(buffer)

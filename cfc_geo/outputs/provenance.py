@@ -50,7 +50,7 @@ def write_run_record(result: Result, path: Path, written: Iterable[Path]) -> Non
 def write_record(record: Mapping[str, Any], path: Path, written: Iterable[Path]) -> None:
     """The record, with name, size and SHA-256 of the `written` files, as JSON that people can read. Raises `OSError`,
     and `ValueError` for a number that is none."""
-    whole = {**record, "files": [_file_record(file) for file in sorted(written)]}
+    whole = {**record, "files": [_file_record(file, path.parent) for file in sorted(written)]}
     text = json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False, default=_plain)
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
@@ -254,10 +254,14 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _file_record(file: Path) -> dict[str, Any]:
-    """Name, size and SHA-256 of a file, as `run.json` lists it."""
+def _file_record(file: Path, folder: Path) -> dict[str, Any]:
+    """Name within the `folder`, size and SHA-256 of a file, as `run.json` lists it."""
     content = file.read_bytes()
-    return {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return {
+        "file": file.relative_to(folder).as_posix(),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
 
 
 def version_of(package: str) -> str:

@@ -7,7 +7,7 @@ import io
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -46,11 +46,13 @@ OPTIONS = {
 }
 A4 = 9
 NUMBER_FORMATS = ("#,##0", "#,##0.0", "#,##0.00", "0.0%")
-HEADER_COLOUR, RULE_COLOUR = "#E8EEF4", "#B8C4D0"
+HEADER_COLOUR, RULE_COLOUR, MARK_COLOUR = "#E8EEF4", "#B8C4D0", "#5C676D"
 
 
 Shown = dict[str, list[str]]
 """Column → its values as text; "" where there is none."""
+Marks = dict[str, list[str]]
+"""Column of figures → by row the words that stand where there is no figure, "" where none need to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,7 @@ class Sheet:
     table: pd.DataFrame
     file: str = "run.json"
     frozen: int = 0
+    marks: Marks = field(default_factory=dict)
 
 
 class Quantity(NamedTuple):
@@ -112,6 +115,7 @@ class Pen:
         top, aside = {"valign": "top", "font_size": 10}, {"align": "left", "indent": 1}
         self.plain = book.add_format({**top, **aside})
         self.prose = book.add_format({**top, **aside, "text_wrap": True})
+        self.mark = book.add_format({**top, "align": "right", "font_color": MARK_COLOUR})
         self.title = book.add_format({"bold": True, "font_size": 14})
         self.section = book.add_format({"bold": True, "font_size": 11})
         self.header = book.add_format(
@@ -129,10 +133,17 @@ class Pen:
             page.write_string(0, 0, message, self.plain)
             return
         shown = _shown(sheet.table)
-        widths = [self._width(name, shown[name]) for name in sheet.table.columns]
+        widths = [
+            self._width(name, [*shown[name][:MEASURED_ROWS], *set(sheet.marks.get(name, []))])
+            for name in sheet.table.columns
+        ]
         for position, width in enumerate(widths):
             page.set_column(position, position, width)
         self._fill(page, sheet.table, shown, 0, widths)
+        for position, name in enumerate(sheet.table.columns):
+            for row, mark in enumerate(sheet.marks.get(name, ()), start=1):
+                if mark and not shown[name][row - 1]:
+                    page.write_string(row, position, _cut(mark), self.mark)
         page.freeze_panes(1, sheet.frozen)
         page.repeat_rows(0)
         page.autofilter(0, 0, max(len(sheet.table), 1), len(sheet.table.columns) - 1)
@@ -211,7 +222,7 @@ class Pen:
     def _width(self, name: str, shown: Sequence[str]) -> float:
         """As wide as the heading with its filter button and the first rows ask for, within bounds."""
         heading = max(map(display_width, self._heading(name).split("\n")))
-        rows = set(shown[:MEASURED_ROWS])
+        rows = set(shown)
         widest = max([heading + 4, TO_FILL_IN.get(name, 0), *(display_width(value) + 3 for value in rows)])
         return min(max(widest, NARROWEST), WIDEST_TEXT if name in PROSE else WIDEST)
 

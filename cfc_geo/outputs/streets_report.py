@@ -19,15 +19,13 @@ from cfc_geo.outputs.link_scenario import barrier, write_link_scenarios
 from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, versions, write_record
 from cfc_geo.outputs.remedy_words import counted_in_words, remedies_in_words
 from cfc_geo.outputs.streets_map import draw_streets
-from cfc_geo.outputs.tables import text, walk_tables, write_csv
+from cfc_geo.outputs.tables import markdown, text, walk_tables, write_csv
 from cfc_geo.plan import Plan
 from cfc_geo.questions.corridors import Corridors
 from cfc_geo.tables import ALL_UNITS
 
 SHOWN_PLACES = 5
 SHOWN_IN_PAGE = 20
-TABLE_MARKS = str.maketrans({"|": "\\|", "\n": " ", "\r": " ", "<": "&lt;", "*": "\\*", "`": "\\`", "[": "\\["})
-"""What would be more than text in Markdown."""
 
 
 def check_streets_folder(plan_file: Path, out_dir: Path) -> Path:
@@ -102,27 +100,27 @@ def summary(
     say = _sayer(lang)
     helpful, exposed = _helpful(found), found.ranked[found.ranked["rank"] > 0].head(SHOWN_IN_PAGE)
     counted = _counted(found)
-    lines = [f"# {say('title', plan=_plain(plan.name))}", ""]
-    lines += [f"- {_trips_line(row, lang)}" for row in found.trips.itertuples()]
+    lines = [f"# {markdown(say('title', plan=text(plan.name)))}", ""]
+    lines += [f"- {markdown(_trips_line(row, lang))}" for row in found.trips.itertuples()]
     if len(helpful):
         lines += ["", f"## {say('helpful')}", ""]
-        lines += [f"- {_place_line(row, counted, lang)}" for row in helpful.itertuples()]
+        lines += [f"- {markdown(_place_line(row, counted, lang))}" for row in helpful.itertuples()]
     lines += ["", f"## {say('ranked')}", ""]
-    lines += [f"{row.rank}. {_place_line(row, counted, lang)}" for row in exposed.itertuples()] or [
+    lines += [f"{row.rank}. {markdown(_place_line(row, counted, lang))}" for row in exposed.itertuples()] or [
         _no_place(found, lang)
     ]
     if corridors := _corridor_lines(found, lang):
-        lines += ["", f"## {catalog.word('corridors.title', lang)}", "", *(f"- {line}" for line in corridors)]
+        lines += ["", f"## {catalog.word('corridors.title', lang)}", "", *(f"- {markdown(line)}" for line in corridors)]
     if links := _link_lines(found, lang):
-        lines += ["", f"## {catalog.word('corridors.links', lang)}", "", *(f"- {line}" for line in links)]
+        lines += ["", f"## {catalog.word('corridors.links', lang)}", "", *(f"- {markdown(line)}" for line in links)]
     lines += ["", f"## {say('alone')}", ""]
     everybody = found.alone[(found.alone["unit_id"] == ALL_UNITS) & found.alone["within_share"].notna()]
-    lines += [f"- {_alone_line(row, lang)}" for row in everybody.itertuples()]
+    lines += [f"- {markdown(_alone_line(row, lang))}" for row in everybody.itertuples()]
     lines += ["", f"## {say('schools')}", "", *_gate_lines(found, lang)]
-    lines += ["", f"## {say('rests')}", "", f"- {_evidence_line(found, lang)}"]
+    lines += ["", f"## {say('rests')}", "", f"- {markdown(_evidence_line(found, lang))}"]
     about_data = [finding for finding in findings if finding in study.findings]
     told = [finding for finding in findings if finding.severity != "error" and finding not in about_data]
-    lines += [f"- {_plain(finding.text(lang))}" for finding in told]
+    lines += [f"- {markdown(finding.text(lang))}" for finding in told]
     return [*lines, *([f"- {say('data_notes', count=len(about_data))}"] if about_data else [])]
 
 
@@ -255,4 +253,4 @@ def _share(value: float) -> str:
 
 
 def _plain(value: object) -> str:
-    return catalog.one_line(text(value)).translate(TABLE_MARKS)
+    return catalog.one_line(text(value))

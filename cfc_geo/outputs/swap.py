@@ -52,8 +52,11 @@ def recover(folder: Path) -> None:
 
 
 def flush(folder: Path) -> None:
-    """Have the disk hold every file of `folder`, and the folder itself. Raises `OSError`."""
+    """Have the disk hold every file of `folder` and of those in it, and the folder itself. Raises `OSError`."""
     for path in folder.iterdir():
+        if path.is_dir():
+            flush(path)
+            continue
         with path.open("rb+") as file:
             os.fsync(file.fileno())
     _flush_folder(folder)

@@ -110,3 +110,12 @@ def _plain(value: Any) -> str:
 
 def _quoted(value: str) -> str:
     return '"' + value.replace('"', '""') + '"' if any(mark in value for mark in ',"\r\n') else value
+
+
+MARKS = str.maketrans({"|": "\\|", "\n": " ", "\r": " ", "<": "&lt;", "*": "\\*", "`": "\\`", "[": "\\["})
+"""What would be more than text in Markdown."""
+
+
+def markdown(value: object) -> str:
+    """A text as Markdown that shows it as it is, in one line."""
+    return catalog.one_line(text(value)).translate(MARKS)

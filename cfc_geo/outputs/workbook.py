@@ -12,6 +12,7 @@ from cfc_geo.model import Result
 from cfc_geo.outputs.edits import readable_edits
 from cfc_geo.outputs.geopackage import layers
 from cfc_geo.outputs.provenance import assumed, shown_findings, shown_sources, speed_record, versions
+from cfc_geo.outputs.score_tables import score_sheets
 from cfc_geo.outputs.spreadsheet import Pen, Quantity, Sheet, readable, workbook_bytes
 from cfc_geo.outputs.tables import csv_tables, text, walk_tables
 from cfc_geo.questions.audit import limits_set
@@ -58,6 +59,7 @@ def sheets(result: Result, lang: str) -> list[Sheet]:
         *([result_sheet("overflow", 0)] if "overflow.csv" in tables else []),
         *([result_sheet("review", 0)] if "review.csv" in tables else []),
         *_walk_sheets(result, lang),
+        *([] if result.scorecard is None else score_sheets(result.scorecard, lang)),
         Sheet(_say("sheet.audit", lang), audit_table(result, lang)),
         Sheet(_say("sheet.findings", lang), findings_table(result, lang)),
         Sheet(_say("sheet.dictionary", lang), dictionary_table(result, lang)),
