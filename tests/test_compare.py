@@ -31,10 +31,10 @@ from cfc_geo.outputs.sentences import count, sentences, sentences_markdown, sent
 from cfc_geo.questions.compare import compare
 from cfc_geo.tables import ALL_BANDS, ALL_UNITS, CIRCLE, STATUSES
 from tests.results import HOSTILE
-from tests.test_html import PHONE, WIDE, Page, browser, show
+from tests.test_html import PHONE, WIDE, Page, show
 from tests.toyplan import PLAN, facility_rows, lonlat, write_csv, write_toy
 
-assert browser and show  # fixtures
+assert show  # a fixture
 
 CLASSES = ["arrived", "gaining", "losing", "unchanged", "unknown_changed"]
 

@@ -1,7 +1,6 @@
 """`cfc-geo route` as a planner uses it: what it writes and says, and what it refuses."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -331,27 +330,15 @@ def test_a_longer_walk_that_is_borne_can_be_asked_for(sample: Routing) -> None:
 # ------------------------------------------------------------------------------------------------------------ the map
 
 
-@pytest.fixture(scope="module")
-def chromium():  # type: ignore[no-untyped-def]
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright on this machine")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
-def shown(chromium, tmp_path: Path):  # type: ignore[no-untyped-def]
+def shown(browser, tmp_path: Path):  # type: ignore[no-untyped-def]
     """Opens a page offline; returns it and what went wrong."""
     opened = []
 
     def show(text: str, width: int, height: int):  # type: ignore[no-untyped-def]
         file, wrong = tmp_path / "map.html", list[str]()
         file.write_text(text, encoding="utf-8")
-        opened.append(context := chromium.new_context(viewport={"width": width, "height": height}, offline=True))
+        opened.append(context := browser.new_context(viewport={"width": width, "height": height}, offline=True))
         page = context.new_page()
         page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
