@@ -353,7 +353,7 @@ def form(plan: Path, targets: tuple[str, ...], out: Path, allow: tuple[Path, ...
     for one in forms:
         counts = {sheet: len(rows) for sheet, rows in one.rows.items()}
         print(catalog.word("form.written", lang, file=one.file, **counts))
-    print(catalog.word("form.next", lang))
+    print(catalog.word("form.next", lang, folder=folder))
     return 0
 
 
