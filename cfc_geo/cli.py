@@ -25,6 +25,7 @@ from cfc_geo.options import (
     check_fetch_usage,
     datum_params,
     fetch_options,
+    previous_option,
     route_ask_of,
     route_options,
     score_options,
@@ -91,7 +92,7 @@ def build_command(lang: str) -> click.Group:
     )
     folder = click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR")
     verbs: dict[str, tuple[Any, list[click.Parameter]]] = {
-        "run": (run, [plans, out, allow]),
+        "run": (run, [plans, previous_option(say), out, allow]),
         "compare": (compare, [results, out, allow]),
         "site": (site, [plan, *site_options(say), out, allow]),
         "route": (route, [plan, *route_options(say), out, allow]),
@@ -118,13 +119,13 @@ def build_command(lang: str) -> click.Group:
 # -------------------------------------------------------------------------------------------------------------- verbs
 
 
-def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) -> int:
+def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str, previous: Path | None = None) -> int:
     """Validate every plan, then run them one by one, sharing what they have in common; each result appears whole or not
     at all.
 
     A result that breaks a limit of its plan's `[audit]` is written all the same, and then is a fault.
     """
-    from cfc_geo.outputs.folder import check_folder, same_folder, write_result
+    from cfc_geo.outputs.folder import check_folder, check_register, same_folder, write_result
     from cfc_geo.outputs.kept import Kept
     from cfc_geo.run import run_plans
 
@@ -134,9 +135,9 @@ def run(plans: tuple[Path, ...], out: Path, allow: tuple[Path, ...], lang: str) 
     loaded = _load_all(plans, allow)
     outcome = 0
     for plan in loaded:
-        check_folder(plan, out)
+        check_register(check_folder(plan, out), previous)
     stages = _Stages(lang)
-    results, kept = run_plans(loaded, stages.announce), Kept() if len(loaded) > 1 else None
+    results, kept = run_plans(loaded, stages.announce, previous), Kept() if len(loaded) > 1 else None
     for plan in loaded:
         start = time.perf_counter()
         with stages, _uncollected():
@@ -301,6 +302,7 @@ def brief(result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, .
 
 def score(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: Any) -> int:
     """Hold a plan to the targets of government plans; say what another version of these, or of norms, alone does."""
+    from cfc_geo.outputs.folder import check_register
     from cfc_geo.outputs.score_report import check_score_folder, headline, write_score
     from cfc_geo.outputs.score_tables import changed_table, no_changes
     from cfc_geo.plan import load_plan
@@ -312,7 +314,7 @@ def score(plan: Path, out: Path, allow: tuple[Path, ...], lang: str, **given: An
     loaded = load_plan(plan, (*allow, *files))
     asked = scoring_asked(given, loaded.scorecard, plan, lang)
     other = None if against is None or against in norms else target_source(against, plan)
-    check_score_folder(plan, out)
+    check_register(check_score_folder(plan, out), previous)
     start, stages = time.perf_counter(), _Stages(lang)
     with stages, _uncollected():
         loaded = with_rules(loaded, asked)
@@ -351,7 +353,7 @@ def form(plan: Path, targets: tuple[str, ...], out: Path, allow: tuple[Path, ...
     for one in forms:
         counts = {sheet: len(rows) for sheet, rows in one.rows.items()}
         print(catalog.word("form.written", lang, file=one.file, **counts))
-    print(catalog.word("form.next", lang))
+    print(catalog.word("form.next", lang, folder=folder))
     return 0
 
 

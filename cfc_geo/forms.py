@@ -1,5 +1,6 @@
 """Forms of offices: which rows of target plans each has, and what a row of a form says and asks for."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -20,6 +21,9 @@ ASKED: Final = {
     CHECKLIST: ("done", "document", "date", "link", "remarks"),
 }
 """Columns that the office fills in, by sheet."""
+ANSWER_KEY: Final = "answer_of"
+"""A hidden, open column between those that the office fills in: it says of which row the answer is, and goes with it
+where the answers are sorted or pasted without the locked columns."""
 HEAD, ROW = "head", "row"
 """Marks of the row of headings that people read, and of a row to be filled in."""
 DONE: Final = {"yes": "yes", "no": "no", "under_way": "no"}
@@ -29,6 +33,11 @@ FIRST_YEAR: Final = 1949
 """No document is older."""
 WHOLE: Final = frozenset(["个", "所", "处", "人", "名", "项", "类", "条", "座", "家", "片", "起", "级", "场", "学位"])
 """Units of which there are only whole numbers; any other may have decimals."""
+SHARES: Final = {"%": 100, "‰": 1_000}
+"""Units of shares, and what all is in them."""
+GROSS, GROSS_MOST = re.compile("(?<!羽)毛.*率"), 3
+"""A gross rate (毛入园率) counts those of other ages too; it is at most so many times all."""
+DECLINE: Final = re.compile("下降|降幅|减少")
 
 
 class Row(NamedTuple):
@@ -74,15 +83,28 @@ def is_trend(target: Target) -> bool:
     return target.compare in ("rises", "falls")
 
 
-def range_of(unit: str) -> Range:
-    """What figures of a unit of targets may be. Percentage points may be negative: a change goes either way."""
-    if unit == "%":
-        return Range(0, 100, False)
-    if unit == "‰":
-        return Range(0, 1_000, False)
-    if unit.startswith("百分点"):
+def range_of(target: Target) -> Range:
+    """What the figure of a target may be, by its unit. A gross rate may exceed all; a decline and percentage points may
+    be negative: a change goes either way. Which rates are gross or of a decline is told from the Chinese name."""
+    if target.unit.startswith("百分点"):
         return Range(-100, 100, False)
-    return Range(0, None, unit in WHOLE)
+    if target.unit not in SHARES:
+        return Range(0, None, target.unit in WHOLE)
+    everything = SHARES[target.unit]
+    most = everything * GROSS_MOST if GROSS.search(target.zh) else everything
+    return Range(-everything if DECLINE.search(target.zh) else 0, most, False)
+
+
+def columns_of(sheet: str) -> list[str]:
+    """The columns of a sheet of a form, in their order. The key of the answer is not the last: whoever picks all that
+    an office fills in picks it too, and hardly a table that is pasted reaches it."""
+    *asked, last = ASKED[sheet]
+    return [*KEYS, *SAID[sheet], *asked, ANSWER_KEY, last]
+
+
+def answer_key(plan_id: str, target_id: str) -> str:
+    """What stands in the column `ANSWER_KEY` of a row."""
+    return f"{plan_id}:{target_id}"
 
 
 def said(row: Row, lang: str) -> dict[str, str]:

@@ -213,13 +213,16 @@ def streets_asked(given: dict[str, Any], of_plan: "StreetsForChildren | None", l
     return StreetsForChildren(**(stated | said | kinds))
 
 
+def previous_option(say: Callable[[str], str]) -> click.Option:
+    return click.Option(["--previous"], type=click.Path(path_type=Path), metavar="OUT", help=say("score.previous.help"))
+
+
 def score_options(say: Callable[[str], str]) -> list[click.Parameter]:
     """What `score` asks."""
-    path = click.Path(path_type=Path)
     return [
         targets_option(say, "score"),
         click.Option(["--year"], type=click.IntRange(2000, 2100), metavar="Y", help=say("score.year.help")),
-        click.Option(["--previous"], type=path, metavar="OUT", help=say("score.previous.help")),
+        previous_option(say),
         click.Option(["--against"], metavar="ID|FILE|NORMS", help=say("score.against.help")),
     ]
 

@@ -80,7 +80,9 @@ def run_plan(plan: Plan, progress: Progress = lambda stage: None, *, previous: P
     return answer_plan(plan, None, Clock(progress), previous)[0]
 
 
-def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) -> Iterator[Result]:
+def run_plans(
+    plans: Sequence[Plan], progress: Progress = lambda stage: None, previous: Path | None = None
+) -> Iterator[Result]:
     """Answer plans in turn, each as `run_plan` does, to the last bit, and raising as it does.
 
     Of plans that differ in their edits (`sharing.UNREAD`), those after the first take over what their edits leave as
@@ -90,7 +92,7 @@ def run_plans(plans: Sequence[Plan], progress: Progress = lambda stage: None) ->
     for number, plan in enumerate(plans, start=1):
         if first is not None and not reads_the_same(first.plan, plan):
             first = None
-        result, steps = answer_plan(plan, first, Clock(progress))
+        result, steps = answer_plan(plan, first, Clock(progress), previous)
         asked_again = any(reads_the_same(plan, later) for later in plans[number:])
         first = (first or steps) if asked_again else None
         del steps  # no more is held than the next plan needs

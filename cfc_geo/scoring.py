@@ -22,7 +22,7 @@ from cfc_geo.questions.scorecard.judge import (
     judge_answer,
 )
 from cfc_geo.questions.scorecard.measure import Layers, Measured, measure, widest_level
-from cfc_geo.questions.scorecard.register import gap_register
+from cfc_geo.questions.scorecard.register import KEYS, gap_register, narrowest
 from cfc_geo.questions.sums import UnitSums
 from cfc_geo.tables import SCORE_COLUMNS, SCORE_UNIT_COLUMNS, children_columns
 from cfc_geo.targets import Target, TargetPlan
@@ -172,10 +172,11 @@ def _held_by_unit(target: Target) -> Target | None:
 
 
 def _with_counts(scores: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
-    judged = units[units["status"].isin([MET, MISSED])]
-    keys = ["plan_id", "target_id"]
-    counts = judged.groupby(keys)["status"].agg(units_judged="count", units_met=lambda status: (status == MET).sum())
-    return scores.drop(columns=["units_met", "units_judged"]).join(counts, on=keys)[list(SCORE_COLUMNS)]
+    """How many units of the narrowest level meet a target, of those that can be judged."""
+    told = narrowest(units)
+    judged = told[told["status"].isin([MET, MISSED])]
+    counts = judged.groupby(KEYS)["status"].agg(units_judged="count", units_met=lambda status: (status == MET).sum())
+    return scores.drop(columns=["units_met", "units_judged"]).join(counts, on=KEYS)[list(SCORE_COLUMNS)]
 
 
 def _children_by_unit(layers: Layers, children: pd.Series) -> pd.Series:

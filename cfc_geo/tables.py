@@ -138,6 +138,7 @@ GAP_COLUMNS = (
     "gap_id", "priority", "plan_id", "target_id", "unit_id", "unit_name", "level", "measured", "measured_most",
     "compare", "target_value", "target_unit", "shortfall", "children", "year", "gap_status", "remarks",
 )  # fmt: skip
+GAP_NUMBERS = ("priority", "measured", "measured_most", "target_value", "shortfall", "children", "year")
 CHANGED_COLUMNS = (
     "plan_id", "target_id", "target_name", "asked_before", "asked_after", "found_before", "found_after",
     "status_before", "status_after",

@@ -7,6 +7,7 @@ are read as 民法典 1259 reads them: 以上, 以下, 不低于 include the num
 import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,6 +35,39 @@ def _known_attribute(name: str) -> str:
     return name
 
 
+def _holds(name: str) -> str:
+    """What an attribute holds: number, flag, text or date."""
+    if name in catalog.attributes():
+        return catalog.attributes()[name].holds
+    return {"opened": "date", "demonstration": "flag", "registered": "flag"}.get(
+        name, "number" if name in ("area_m2", "visitors_per_day", "capacity") else "text"
+    )
+
+
+def _number(name: str) -> str:
+    if _holds(_known_attribute(name)) != "number":
+        raise fault("attribute_no_number", name=name, attributes=[of for of in _every() if _holds(of) == "number"])
+    return name
+
+
+def _flag(name: str) -> str:
+    if _holds(_known_attribute(name)) != "flag":
+        raise fault("attribute_no_flag", name=name, attributes=[of for of in _every() if _holds(of) == "flag"])
+    return name
+
+
+def _every() -> list[str]:
+    return [*SAID, *catalog.attributes()]
+
+
+def _fitting(conditions: "dict[str, Condition]") -> "dict[str, Condition]":
+    for name, condition in conditions.items():
+        asked = {bool: ("flag",), list: ("text", "flag"), Bound: ("number", "date")}[type(condition)]
+        if name in _every() and _holds(name) not in asked:
+            raise fault("attribute_condition", name=name, holds=_holds(name))
+    return conditions
+
+
 def _known_unit(unit: str) -> str:
     if unit not in catalog.target_units():
         raise fault("unknown_unit", unit=unit, units=list(catalog.target_units()))
@@ -41,6 +75,8 @@ def _known_unit(unit: str) -> str:
 
 
 Attribute = Annotated[str, AfterValidator(_known_attribute)]
+Number = Annotated[str, AfterValidator(_number)]
+Flag = Annotated[str, AfterValidator(_flag)]
 Unit = Annotated[str, AfterValidator(_known_unit)]
 
 
@@ -50,9 +86,18 @@ class Bound(PlanModel):
     least: float | None = None
     most: float | None = None
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "Bound":
+        if (self.least is None and self.most is None) or (self.least or -inf) > (self.most or inf):
+            raise fault("bound_empty")
+        return self
+
 
 Condition = bool | list[Text] | Bound
-"""Of a flag yes or no; of a text that it holds one of these words; of a number its bounds."""
+"""Of a flag yes or no; of a text that it is, or lists, one of these words; of a number or a year its bounds."""
+
+
+Conditions = Annotated[dict[Attribute, Condition], AfterValidator(_fitting)]
 
 
 class Chosen(PlanModel):
@@ -61,21 +106,21 @@ class Chosen(PlanModel):
 
     kinds: list[KindId] = Field(min_length=1)
     words: list[Text] = Field([])
-    where: dict[Attribute, Condition] = Field({})
+    where: Conditions = Field({})
 
 
 class Count(Chosen):
     """How many there are; with `sum`, how many of that attribute in all."""
 
     by: Literal["count"]
-    sum: Attribute | None = None
+    sum: Number | None = None
 
 
 class ShareOf(Chosen):
     """The share, per cent, of the chosen for which all of `having` is so."""
 
     by: Literal["share"]
-    having: dict[Attribute, Condition] = Field(min_length=1)
+    having: Conditions = Field(min_length=1)
 
 
 class UnitsWith(Chosen):
@@ -102,15 +147,21 @@ class PerFacility(Chosen):
     """The least that any of the chosen has: of a number (`of`), or of flags how many are yes (`flags`)."""
 
     by: Literal["per_facility"]
-    of: Attribute | None = None
-    flags: list[Attribute] = Field([])
+    of: Number | None = None
+    flags: list[Flag] = Field([])
+
+    @model_validator(mode="after")
+    def _one(self) -> "PerFacility":
+        if (self.of is None) == (not self.flags):
+            raise fault("of_or_flags")
+        return self
 
 
 class PerThousand(Chosen):
     """The sum of `of` over the chosen for every thousand residents or children of 0-14 or 0-17."""
 
     by: Literal["per_thousand"]
-    of: Attribute
+    of: Number
     per: Literal["residents", "children_0_14", "children_0_17"]
 
 
@@ -166,7 +217,7 @@ class Hubs(PlanModel):
 
     by: Literal["hubs"]
     kinds: list[KindId] = Field(min_length=1)
-    hub: dict[Attribute, Condition] = Field(min_length=1)
+    hub: Conditions = Field(min_length=1)
 
 
 class Lacking(PlanModel):

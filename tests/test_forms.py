@@ -4,6 +4,7 @@ import math
 import re
 import shutil
 import subprocess
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from datetime import date
@@ -15,13 +16,13 @@ import pytest
 
 from cfc_geo.cli import main
 from cfc_geo.errors import Findings, OutputError, PlanError
-from cfc_geo.forms import ASKED, SAID, marker, requirement, rows_by_office
+from cfc_geo.forms import ANSWER_KEY, ASKED, SAID, columns_of, marker, range_of, requirement, rows_by_office
 from cfc_geo.inputs.forms import Told, read_forms
 from cfc_geo.inputs.formulas import cells_without_value
 from cfc_geo.model import Answer
 from cfc_geo.outputs.folder import MAX_NAME_BYTES, RESERVED, UNSAFE
 from cfc_geo.outputs.forms import _file_names, form_bytes, forms_of, write_forms
-from cfc_geo.targets import TargetPlan
+from cfc_geo.targets import TargetPlan, load_targets
 from tests.targets_toy import TOY, toy_targets
 from tests.toyplan import PLAN, write_toy
 
@@ -133,6 +134,7 @@ def test_cells_to_be_filled_in_are_open_and_checked_and_all_others_locked(writte
         page = office.sheet(of)
         columns = office.columns(page)
         assert page.protection.sheet and page.protection.password is None
+        assert page.protection.sort and page.protection.autoFilter  # what is locked would stay behind
         assert page.freeze_panes == "F3" and page.print_title_rows == "$1:$2"
         assert (page.page_setup.orientation, page.page_setup.paperSize) == ("landscape", 9)
         assert page.sheet_properties.pageSetUpPr.fitToPage and page.page_setup.fitToHeight == 0
@@ -144,6 +146,9 @@ def test_cells_to_be_filled_in_are_open_and_checked_and_all_others_locked(writte
                 is_open = name in ASKED[of] and (trend or not name.startswith("earlier"))
                 assert cell.protection.locked is not is_open, (number, name)
                 assert (cell.fill.fgColor.rgb == "FFFFF8DC") is is_open
+            key = page.cell(number, columns[ANSWER_KEY])
+            assert not key.protection.locked and page.column_dimensions[key.column_letter].hidden
+            assert columns[ASKED[of][0]] < key.column < columns[ASKED[of][-1]]
     rules = {target: rule_of(office.cell(target, "value")) for target in ("T-share", "T-points")}
     assert rules == {"T-share": ("decimal", "between", "0", "100"), "T-points": ("decimal", "between", "-100", "100")}
     assert rule_of(Office(written[1] / WOMEN).cell("T-count", "value"))[:3] == ("whole", "greaterThanOrEqual", "0")
@@ -319,6 +324,86 @@ def test_a_percentage_below_one_is_asked_about_until_the_office_says_so(plan: Ta
     assert told.answers["toy", "T-share"].value == 0 and not findings
 
 
+@pytest.fixture
+def rates(tmp_path: Path) -> tuple[TargetPlan, Office]:
+    """A gross rate, and the decline of one."""
+    text = TOY.replace("婴幼儿体检率", "学前三年的毛入园率").replace("体质达标优良率", "儿童伤害死亡率比2020年的降幅")
+    plan = toy_targets(tmp_path, text)
+    path = tmp_path / "rates.xlsx"
+    path.write_bytes(form_bytes(forms_of([plan], "zh")[0], "zh"))
+    return plan, Office(path)
+
+
+def test_gross_rates_exceed_all_and_declines_may_be_rises(rates: tuple[TargetPlan, Office]) -> None:
+    plan, office = rates
+    assert rule_of(office.cell("T-share", "value"))[1:] == ("between", "0", "300")
+    assert rule_of(office.cell("T-rises", "value"))[1:] == ("between", "-100", "100")
+    office.fill(FILLED).fill({"T-share": {"value": 103.5}, "T-rises": {"value": -5}})
+    told, findings = read(plan, office.send())
+    assert (told.answers["toy", "T-share"].value, told.answers["toy", "T-rises"].value) == (103.5, -5)
+    assert not findings
+    _, findings = read(plan, office.fill({"T-share": {"value": 300.1}, "T-rises": {"value": 101}}).send())
+    assert [finding.code for finding in findings] == ["form.out_of_range"] * 2
+    assert "0 到 300 之间" in findings[0].text("zh") and "-100 到 100 之间" in findings[1].text("zh")
+    _, findings = read(plan, office.fill({"T-share": {"value": 1.035}, "T-rises": {"value": -0.05}}).send())
+    assert [finding.code for finding in findings] == ["form.share"] * 2
+    assert "也可能是 103.5%" in findings[0].text("zh") and "也可能是 -5%" in findings[1].text("zh")
+    office.fill({"T-share": {"value": 99}, "T-rises": {"remarks": "确为 -0.05%"}})
+    told, findings = read(plan, office.send())
+    assert told.answers["toy", "T-rises"].value == -0.05 and not findings
+    assert codes(read(plan, office.fill({"T-rises": {"value": 0.05}}).send())[1]) == {("error", "form.share")}
+
+
+def test_which_targets_of_the_catalogue_are_gross_rates_or_declines() -> None:
+    plans = [load_targets(name) for name in ("meizhou", "zhoucun", "guangxi", "shanxi", "lucheng")]
+    ranges = {target.id: range_of(target) for plan in plans for target in plan.targets if target.unit in ("%", "‰")}
+    assert {id for id, one in ranges.items() if one.most == 300} == {"MZ-071", "GX-015", "LC-044"}
+    assert {id for id, one in ranges.items() if one.least != 0} == {"MZ-111"}
+    shuttle = plans[0].targets[0].model_copy(update={"unit": "%", "zh": "羽毛球馆普及率"})
+    assert range_of(shuttle) == (0, 100, False)
+
+
+LOST = {"columns": lambda page: page.delete_cols(1, 4), "first row": lambda page: page.delete_rows(1)}
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("of", SAID)
+def test_a_sheet_that_lost_its_marks_is_an_error(lost: str, of: str, plan: TargetPlan, office: Office) -> None:
+    LOST[lost](office.fill(FILLED).sheet(of))
+    office.book.create_sheet("Sheet1")
+    told, findings = read(plan, office.send())
+    assert told.answers
+    assert [(finding.severity, finding.code) for finding in findings] == [("error", "form.sheet_unmarked")]
+    assert findings[0].sheet == {"figures": "数据", "checklist": "清单"}[of]
+
+
+def test_answers_that_left_their_rows_are_errors_that_name_both(plan: TargetPlan, office: Office) -> None:
+    page = office.fill(FILLED).sheet("figures")
+    first, last = (office.columns(page)[name] for name in (ASKED["figures"][0], ASKED["figures"][-1]))
+    for column in range(first, last + 1):
+        three, four = page.cell(3, column), page.cell(4, column)
+        three.value, four.value = four.value, three.value
+    told, findings = read(plan, office.send())
+    assert set(told.answers) == {("toy", "T-points"), ("toy", "T-yes"), ("toy", "Q-plan")}
+    assert [finding.code for finding in findings] == ["form.moved"] * 2
+    for finding, row, names in zip(findings, (3, 4), (("T-share", "T-rises"), ("T-rises", "T-share")), strict=True):
+        assert sorted(finding.rows) == [3, 4]
+        assert f"row {row} is of toy:{names[0]}, but its answer bears the key of toy:{names[1]}" in finding.text("en")
+
+
+def test_an_answer_that_was_written_anew_needs_no_key_of_its_own(plan: TargetPlan, office: Office) -> None:
+    office.fill(FILLED).fill({"T-share": {ANSWER_KEY: None}})
+    told, findings = read(plan, office.send())
+    assert same(told.answers, TOLD) and not findings
+    _, findings = read(plan, office.fill({"T-share": {ANSWER_KEY: "年报"}}).send())
+    assert codes(findings) == {("error", "form.moved")}
+
+
+def test_the_columns_of_a_sheet_are_all_different() -> None:
+    for of in SAID:
+        assert len(set(columns_of(of))) == len(columns_of(of)) and {*SAID[of], *ASKED[of]} < set(columns_of(of))
+
+
 PERSONS = (
     "张三 13800138000", "138-0013-8000", "+86 138 0013 8000", "１３８００１３８０００", "0577-88881234",
     "(0577)88881234", "110101199003071234", "110101 19900307 123X", "a.b@example.gov.cn", 13800138000,
@@ -435,6 +520,11 @@ def test_the_command_writes_the_forms_of_the_targets_it_is_given_or_of_the_plan(
     assert main(given) == 2 and "--targets" in capsys.readouterr().err
     assert main([*given, "--targets", str(tmp_path / "targets.toml")]) == 0
     told = capsys.readouterr().out
+    for lang in ("zh", "en"):
+        assert main([*given[:-1], lang, "--targets", str(tmp_path / "targets.toml")]) == 0
+        line = capsys.readouterr().out.splitlines()[-1]
+        assert tomllib.loads(f"[scorecard]\n{line}") == {"scorecard": {"forms": [{"file": "…xlsx"}]}}
+    assert main([*given, "--targets", str(tmp_path / "targets.toml")]) == 0
     assert "3 份填报表" in told and "区卫健局.xlsx：数据 3 行，清单 2 行" in told
     first = (out / "toy.forms" / HEALTH).read_bytes()
     plan.write_text(PLAN + '[scorecard]\ntargets = [{ file = "targets.toml" }]\n', encoding="utf-8")

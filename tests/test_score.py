@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pandas as pd
 import pytest
 
 from cfc_geo.cli import main
@@ -42,7 +41,7 @@ def test_every_target_has_a_row_and_a_reason(scored: Path) -> None:
         assert row["lacking"] or row["why_not"] != "lacking", row["target_id"]
     assert {row["draft"] for row in rows if row["plan_id"] == "lucheng"} == {"True"}
     assert all("征求意见稿" in row["note"] for row in rows if row["plan_id"] == "lucheng")
-    assert set(rows_of(scored / "score_units.csv")[0]) == set(SCORE_UNIT_COLUMNS)
+    assert set(rows_of(scored / "score_units.csv")[0]) == {*SCORE_UNIT_COLUMNS, "draft"}
     assert set(GAP_COLUMNS) <= set(rows_of(scored / "gaps.csv")[0])
     record = json.loads((scored / "run.json").read_text(encoding="utf-8"))
     assert {row["file"] for row in record["files"]} == {path.name for path in scored.iterdir()} - {"run.json"}
@@ -62,28 +61,48 @@ def test_the_workbook_reads_as_a_table_of_targets(scored: Path) -> None:
 
 
 def test_what_was_written_into_the_register_stays_and_what_got_worse_is_told(
-    scored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = tmp_path / "before"
-    before.mkdir()
-    gaps = pd.read_csv(scored / "gaps.csv", dtype=str, keep_default_na=False)
-    assert len(gaps)
-    gaps.loc[0, ["gap_status", "remarks"]] = ["已立项", "=cmd|' /C calc'!A0"]
-    gaps.to_csv(before / "gaps.csv", index=False)
-    scores = pd.read_csv(scored / "scorecard.csv", dtype=str, keep_default_na=False)
-    fell = scores["target_id"] == "ZC-046"
-    scores.loc[fell, ["measured", "measured_most"]] = "99"
-    whole = scores["target_id"] == "ZC-038"
-    scores.loc[whole, ["measured", "measured_most"]] = "100"
-    scores.to_csv(before / "scorecard.csv", index=False)
-    plan = write_toy(tmp_path, SCORED)
-    asked = ["--targets", "zhoucun", "--targets", "lucheng", "--previous", str(before), "--lang", "zh"]
-    assert main(["score", str(plan), *asked, "--out", str(tmp_path / "out")]) == 0
+    """From folder to folder: a gap that is met is closed, one nobody asked about stays, a figure is compared unrounded
+    and with an earlier year only, and no register is lost."""
+    plan = write_toy(tmp_path, SCORED.replace("year = 2026\n", ""))
+    asked = ["score", str(plan), "--lang", "zh", "--out", str(tmp_path / "out")]
+    assert main([*asked, "--targets", "zhoucun", "--year", "2025"]) == 0
+    folder = tmp_path / "out/toy.score"
+    gaps = rows_of(folder / "gaps.csv")
+    assert len(gaps) > 1
+    gaps[0] |= {"gap_status": "已立项", "remarks": "=cmd|' /C calc'!A0"}
+    gaps.append(gaps[0] | {"gap_id": "lucheng/LC-082/x", "target_id": "LC-082", "plan_id": "lucheng"})
+    gaps.append(gaps[0] | {"gap_id": "zhoucun/ZC-057", "target_id": "ZC-057", "gap_status": "new"})
+    write_rows(folder / "gaps.csv", gaps, encoding="gb18030")
+    assert main([*asked, "--targets", "zhoucun", "--year", "2026"]) == 1
+    assert "--previous" in capsys.readouterr().err, "nobody's work is written over"
+    before = ["--previous", str(folder)]
+    assert main([*asked, "--targets", "zhoucun", "--year", "2026", *before]) == 0
+    assert "比上次差" not in capsys.readouterr().err, "nothing changed"
+    status = {row["gap_id"]: (row["gap_status"], row["remarks"]) for row in rows_of(folder / "gaps.csv")}
+    assert status[gaps[0]["gap_id"]] == ("已立项", "'=cmd|' /C calc'!A0"), "kept, and no formula"
+    assert status["lucheng/LC-082/x"][0] == "已立项" and status["zhoucun/ZC-057"][0] == "open", (
+        "nothing is known of them"
+    )
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    for one in record["scorecard"]["figures"]:
+        if one["target"] == "ZC-038":
+            one |= {"least": 100.0, "most": 100.0}
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert main([*asked, "--targets", "zhoucun", "--year", "2027", *before]) == 0
     assert "ZC-038" in capsys.readouterr().err, "a share that was 100 % is a warning"
-    kept = next(row for row in rows_of(tmp_path / "out/toy.score/gaps.csv") if row["gap_id"] == gaps.loc[0, "gap_id"])
-    assert kept["gap_status"] == "已立项" and kept["remarks"] == "'=cmd|' /C calc'!A0", "no formula leaves"
-    rises = next(row for row in rows_of(tmp_path / "out/toy.score/scorecard.csv") if row["target_id"] == "ZC-046")
-    assert rises["earlier"] == "99"
+    again = rows_of(folder / "scorecard.csv")
+    assert {row["earlier"] for row in again if row["target_id"] == "ZC-038"} == {"100"}
+    assert main([*asked, "--targets", "zhoucun", "--year", "2027", *before]) == 0
+    assert "2027" in capsys.readouterr().err, "not before the year reported"
+
+
+def write_rows(path: Path, rows: list[dict[str, str]], encoding: str) -> None:
+    with path.open("w", encoding=encoding, newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def test_another_version_of_targets_shows_what_it_alone_does(
@@ -133,8 +152,11 @@ def test_mistakes_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixtur
     wrong = write_toy(tmp_path / "w", SCORED.replace("ZC-038", "ZC-838"))
     assert main(["score", str(wrong), *out]) == 1
     assert "ZC-038" in capsys.readouterr().err, "the nearest right one"
+    overruled = write_toy(tmp_path / "o", SCORED.replace("ZC-038", "ZC-048"))
+    assert main(["score", str(overruled), *out]) == 1
+    assert "12" in capsys.readouterr().err, "the plan has a number of its own"
     assert main(["score", str(bare), "--targets", "zhoucun", "--previous", str(tmp_path), *out]) == 1
-    assert "scorecard.csv" in capsys.readouterr().err
+    assert "run.json" in capsys.readouterr().err
     assert not (tmp_path / "out").exists(), "nothing half-written"
 
 

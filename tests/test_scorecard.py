@@ -1,6 +1,7 @@
 """The scorecard: targets of the catalogue on a county drawn by hand, bounds where data lack, and who is worst off."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -29,7 +30,7 @@ from cfc_geo.tables import (
     children_columns,
 )
 from cfc_geo.targets import Target, load_targets
-from tests.towns import CRS
+from tests.towns import CRS, street_table
 
 PLANS = {name: load_targets(name) for name in catalog.target_plans()}
 TARGETS = {target.id: target for plan in PLANS.values() for target in plan.targets}
@@ -63,7 +64,7 @@ def county(
     at = [row.pop("at", place.get(row["unit_id"], box(0, 0, 1, 1)).centroid) for row in table]
     facilities = gpd.GeoDataFrame(table or blank, index=range(len(table)), geometry=at, crs=CRS)
     surveyed = frozenset({row["kind"] for row in rows} if listed is None else listed)
-    none = pd.DataFrame(columns=["highway", "length_m", "sidewalk"])
+    none = gpd.GeoDataFrame({"highway": [], "sidewalk": []}, geometry=[], crs=CRS)
     study = Study("", CRS, units, origins, facilities, none, none, none, none, surveyed)
     return Layers(study, pd.DataFrame(columns=list(COVERAGE_COLUMNS)), pd.DataFrame(columns=list(CIRCLE_COLUMNS)))
 
@@ -158,6 +159,8 @@ def test_every_basic_home_is_linked_to_a_hub_that_there_is() -> None:
     one = found("LC-085", county(*homes))
     assert ends(one) == pytest.approx((100 / 3, 200 / 3)), "one is linked, one to nobody, one does not say"
     assert one.proposal == {"f2": "f0", "f3": "f0"}
+    nameless = [{**homes[0], "name": ""}, {**homes[3]}]
+    assert ends(found("LC-085", county(*nameless))) == (0, 100), "a hub without a name is not what a blank names"
 
 
 def test_five_haves_are_counted_where_fewest() -> None:
@@ -224,6 +227,66 @@ def test_the_whole_circle_is_reported_and_judged_by_the_planner_s_own_threshold(
     }
     assert [row.status for row in told.values()] == ["met", "no_data", "missed"]
     assert row_of(scored(layers, "zhoucun"), "ZC-038").why_not == "threshold"
+
+
+def test_a_word_is_a_word_and_no_part_of_another() -> None:
+    clinic = {"kind": "maternal_child_health", "standardised": "是"}
+    ranks = {"区级": 1, "自治区级": 0, "社区级": 0, "市级、区级": 1}
+    for rank, count in ranks.items():
+        assert ends(found("LC-005", county({**clinic, "rank": rank}))) == (count, count), rank
+
+
+def test_what_a_list_or_a_level_leaves_out_is_not_met() -> None:
+    """Of kindergartens that may not all be listed, and of counties that no boundary shows."""
+    garden = {"kind": "kindergarten", "ownership": "公办", "toddler_classes": 2.0}
+    assert ends(found("MZ-010", county(garden))) == (2, 2)
+    assert ends(found("MZ-010", county(garden, listed=set()))) == (0, 2)
+    clinic = {"kind": "maternal_child_health", "standardised": "是", "public_run": "是"}
+    assert found("SX-021", county(clinic)).least == 1, "a wider level has no fewer"
+    city = county(clinic)
+    city.study.units["level"] = city.study.units["level"].replace({"县": "市"})
+    assert found("SX-021", city).least == 0, "of its counties nobody knows"
+
+
+def test_streets_and_gates_of_others_do_not_count() -> None:
+    layers = county({"kind": "primary_school"})
+    lines = [[(0, 500), (4000, 500)], [(4000, 500), (9000, 500)]]
+    streets, _ = street_table(lines)
+    streets["highway"], streets["sidewalk"] = "residential", ["both", "no"]
+    gates = pd.DataFrame({"facility_id": ["f0", "other"], "speed_status": ["met", "not_met"]})
+    gates = gates.assign(crossing_status="met", signal_status="not_needed")
+    inside = Layers(replace(layers.study, streets=streets), layers.coverage_by_unit, layers.circle_by_unit, gates)
+    assert ends(found("MZ-020", inside)) == (100, 100) and ends(found("ZC-042", inside)) == (100, 100)
+
+
+def test_towns_and_subdistricts_are_one_level() -> None:
+    rows = [(unit, unit, level, "park", "0-2", 500.0, 100.0, covered, 100 - covered, 0.0)
+            for unit, level, covered in (("A1", "街道", 50.0), ("A2", "镇", 0.0))]  # fmt: skip
+    (row,) = equity(
+        pd.DataFrame(rows, columns=list(COVERAGE_COLUMNS)[:10]), pd.DataFrame(columns=list(CIRCLE_COLUMNS))
+    ).itertuples()
+    assert (row.units, row.worst_unit, row.level) == (2, "A2", "街道、镇")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        '{ by = "per_facility", kinds = ["park"] }', '{ by = "per_facility", kinds = ["park"], of = "rank" }',
+        '{ by = "count", kinds = ["park"], sum = "name" }',
+        '{ by = "count", kinds = ["park"], where = { capacity = true } }',
+        '{ by = "per_facility", kinds = ["park"], flags = ["capacity"] }',
+        '{ by = "count", kinds = ["park"], where = { capacity = { least = 9, most = 1 } } }',
+    ],
+)  # fmt: skip
+def test_a_method_that_makes_no_sense_is_told_and_never_run(method: str, tmp_path: Any) -> None:
+    text = (
+        'id = "x"\nzh = "x"\nen = "x"\nplace = {zh = "x", en = "x"}\nscope = "county"\nversion = "1"\n'
+        'source = {zh = "x", en = "x"}\n[[targets]]\nid = "a"\nzh = "a"\nen = "a"\nrows = "S"\nclause = "1"\n'
+        'compare = "at_least"\nvalue = 1\nunit = "个"\nyear_basis = "none"\nmethod = ' + method + "\n"
+    )
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(PlanError):
+        load_targets(str(tmp_path / "mine.toml"))
 
 
 # ---------------------------------------------------------------------------------------------------------------- rules
@@ -305,6 +368,7 @@ def test_the_register_keeps_what_was_written_into_it() -> None:
     assert (
         mine["unit_id"].tolist() == ["A12", "A22"] and (mine["children"] == 500).all() and (mine["priority"] == 1).all()
     )
+    assert set(first.loc[first["target_id"] == "LC-082", "level"]) == {"社区"}, "the narrowest level, each child once"
     written = first.assign(
         gap_status=["立项" if gap == "lucheng/LC-082/A12" else "new" for gap in first["gap_id"]], remarks="x"
     )
@@ -313,6 +377,11 @@ def test_the_register_keeps_what_was_written_into_it() -> None:
     ).gaps
     status = dict(zip(then["gap_id"], then["gap_status"], strict=True))
     assert status["lucheng/LC-082/A12"] == "立项" and status["lucheng/LC-082/A22"] == "closed"
+    unknown = scored(county(listed=set()), "lucheng", known=Known(register=written)).gaps
+    kept = dict(zip(unknown["gap_id"], unknown["gap_status"], strict=True))
+    assert kept["lucheng/LC-082/A22"] == "open", "of which nothing is known today is not closed"
+    numbers = unknown.set_index("gap_id").loc["lucheng/LC-082/A22"]
+    assert (numbers["children"], numbers["target_value"]) == (500, 100)
 
 
 def test_all_plans_are_whole_and_every_computed_row_is_measured() -> None:

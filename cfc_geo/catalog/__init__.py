@@ -181,6 +181,11 @@ def levels() -> dict[str, Level]:
     return {of: Level(of, row["zh"], row["en"], tuple(row["words"])) for of, row in table.items()}
 
 
+def level_of(word: str) -> str:
+    """The level that a word of the units' table means; "" for a word that is not known."""
+    return next((level.id for level in levels().values() if word in level.words), "")
+
+
 def setting(text: str) -> str:
     """Whether a word or code means urban or rural; "" where it means neither."""
     said = text.strip().casefold()

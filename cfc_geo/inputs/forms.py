@@ -11,7 +11,21 @@ from typing import Final, NamedTuple
 
 from cfc_geo import catalog
 from cfc_geo.errors import Findings, Rows
-from cfc_geo.forms import ASKED, DONE, FIRST_YEAR, KEYS, ROW, SAID, YEARS, marker, range_of, said, sheet_of
+from cfc_geo.forms import (
+    ANSWER_KEY,
+    ASKED,
+    DONE,
+    FIRST_YEAR,
+    ROW,
+    SAID,
+    YEARS,
+    answer_key,
+    columns_of,
+    marker,
+    range_of,
+    said,
+    sheet_of,
+)  # fmt: skip
 from cfc_geo.forms import Row as Wanted
 from cfc_geo.inputs.cell_texts import DIGITS, read_date
 from cfc_geo.inputs.formulas import cells_without_value
@@ -64,6 +78,15 @@ class _Row:
     @property
     def at(self) -> Rows:
         return self.grid.at([self.number])
+
+    @property
+    def key(self) -> str:
+        return _plain(answer_key(self.texts["plan_id"], self.texts["target_id"]))
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the answer is that of another row. One without its key was written anew, and is of this."""
+        return self.texts[ANSWER_KEY] not in ("", self.key)
 
     def cell(self, column: str) -> str:
         return _cell_name(self.number, self.columns[column])
@@ -124,6 +147,8 @@ def _rows(path: Path, findings: Findings) -> list[_Row]:
     sheets = [(grid, sheet, cells) for grid in grids for sheet, cells in _heads(grid)]
     if not sheets:
         findings.error("form.not_ours", file)
+    for grid in _without_marker(grids) if sheets else ():
+        findings.error("form.sheet_unmarked", file, grid.at([]))
     try:
         empty = cells_without_value(path)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
@@ -131,13 +156,20 @@ def _rows(path: Path, findings: Findings) -> list[_Row]:
         return []
     rows = list[_Row]()
     for grid, sheet, cells in sheets:
-        names = [name for name in (*KEYS, *SAID[sheet], *ASKED[sheet]) if name != "mark"]
+        names = [name for name in columns_of(sheet) if name != "mark"]
         if gone := [name for name in names if name not in cells]:
             findings.error("form.columns_gone", file, grid.at([]), columns=gone)
             continue
         columns = {"mark": cells.index(marker(sheet)), **{name: cells.index(name) for name in names}}
         rows += _rows_of(grid, sheet, columns, empty, findings)
     return [row for row in rows if (row.grid.sheet, row.number) not in private]
+
+
+def _without_marker(grids: Sequence[Grid]) -> list[Grid]:
+    """Sheets with text that say nothing to the program; the one that explains the form need not."""
+    about = {catalog.word("form.sheet.about", lang) for lang in catalog.LANGUAGES}
+    others = (grid for grid in grids if grid.sheet not in about and not _heads(grid))
+    return [grid for grid in others if any(cell.strip() for cells in grid.rows for cell in cells)]
 
 
 def _heads(grid: Grid) -> list[tuple[str, list[str]]]:
@@ -195,6 +227,8 @@ def _known_rows(rows: Sequence[_Row], plans: Sequence[TargetPlan], findings: Fin
                 findings.error("form.unknown_row", row.file, row.at, id=target_id, plan=plan_id)
         elif changed := _changed(row, Wanted(plan, target), MEANING if is_outdated else SAID[row.sheet]):
             findings.error("form.changed", row.file, row.at, id=target_id, cells=[row.cell(name) for name in changed])
+        elif row.is_moved:
+            _tell_moved(row, rows, findings)
         else:
             known.append((row, Wanted(plan, target)))
     for plan_id, of in others.items():
@@ -202,6 +236,14 @@ def _known_rows(rows: Sequence[_Row], plans: Sequence[TargetPlan], findings: Fin
     for (plan_id, version), of in outdated.items():
         findings.warning("form.version", of[0].file, plan=plan_id, version=version, now=by_id[plan_id].version)
     return known
+
+
+def _tell_moved(row: _Row, rows: Sequence[_Row], findings: Findings) -> None:
+    found = row.texts[ANSWER_KEY]
+    both = [row.number, *(other.number for other in rows if other.grid is row.grid and other.key == found)]
+    findings.error(
+        "form.moved", row.file, row.grid.at(both), row=row.number, id=row.key, found=found, cell=row.cell(ANSWER_KEY)
+    )
 
 
 def _changed(row: _Row, wanted: Wanted, columns: Sequence[str]) -> list[str]:
@@ -283,7 +325,7 @@ def _figure(row: _Row, column: str, target: Target, findings: Findings) -> float
         findings.error("form.not_a_number", row.file, row.at, cell=row.cell(column), unit=target.unit)
         return None
     value = float(f"{parts['number'].replace(',', '')}e{parts['power'] or 0}")
-    least, most, whole = range_of(target.unit)
+    least, most, whole = range_of(target)
     if (least is not None and value < least) or (most is not None and value > most):
         findings.error(
             "form.out_of_range", row.file, row.at, cell=row.cell(column), value=value, unit=target.unit,
@@ -291,7 +333,12 @@ def _figure(row: _Row, column: str, target: Target, findings: Findings) -> float
         )  # fmt: skip
     elif whole and not value.is_integer():
         findings.error("form.not_whole", row.file, row.at, cell=row.cell(column), value=value, unit=target.unit)
-    elif target.unit == "%" and 0 < value <= 1 and not parts["unit"] and not _is_confirmed(value, row.texts["remarks"]):
+    elif (
+        target.unit == "%"
+        and 0 < abs(value) <= (most or 0) / 100
+        and not parts["unit"]
+        and not _is_confirmed(value, row.texts["remarks"])
+    ):
         shown = f"{value:.10g}"
         findings.error(
             "form.share", row.file, row.at, cell=row.cell(column), value=shown, percent=f"{value * 100:.10g}"
@@ -303,7 +350,9 @@ def _figure(row: _Row, column: str, target: Target, findings: Findings) -> float
 
 def _is_confirmed(value: float, remarks: str) -> bool:
     """Whether the remarks repeat a percentage with its sign: then it is meant."""
-    shown = re.findall(r"(?<![\d.])(\d+(?:\.\d+)?)%", unicodedata.normalize("NFKC", remarks).replace(" ", ""), re.ASCII)
+    shown = re.findall(
+        r"(?<![\d.])(-?\d+(?:\.\d+)?)%", unicodedata.normalize("NFKC", remarks).replace(" ", ""), re.ASCII
+    )
     return any(math.isclose(float(one), value) for one in shown)
 
 

@@ -2,22 +2,23 @@
 
 import csv
 import difflib
-import math
+import io
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
 from cfc_geo.blocks import Scoring, TargetsOf
 from cfc_geo.errors import DataError, Findings, PlanError
 from cfc_geo.inputs.forms import read_forms
 from cfc_geo.model import Known
 from cfc_geo.plan import Plan
-from cfc_geo.tables import GAP_COLUMNS
-from cfc_geo.targets import TargetPlan, load_targets
+from cfc_geo.tables import GAP_COLUMNS, GAP_NUMBERS
+from cfc_geo.targets import NUMBERED, TargetPlan, load_targets
 
-SCORES, GAPS = "scorecard.csv", "gaps.csv"
+RECORD, GAPS = "run.json", "gaps.csv"
 MOST_BYTES: Final = 50_000_000
 
 
@@ -40,9 +41,13 @@ def read_scoring(plan: Plan, asked: Scoring, previous: Path | None = None) -> tu
         for name in (name for name in getattr(asked, key) if name not in ids):
             near = difflib.get_close_matches(name, ids, n=1, cutoff=0.0)
             findings.error("targets.unknown_id", plan.file.name, key=f"scorecard.{key}", id=name, near=near)
+    stated = {target.id: target for of in targets for target in of.targets}
+    for name in (name for name in asked.thresholds if name in stated and stated[name].compare in NUMBERED):
+        findings.error("targets.has_number", plan.file.name, id=name, value=stated[name].value)
     findings.raise_errors(PlanError)
-    before, register = ({}, None) if previous is None else read_earlier(previous, findings)
-    told = read_forms([plan.path(form.file) for form in asked.forms], targets, findings, year=year_of(asked))
+    year = year_of(asked)
+    before, register = ({}, None) if previous is None else read_earlier(previous, targets, year, findings)
+    told = read_forms([plan.path(form.file) for form in asked.forms], targets, findings, year=year)
     findings.raise_errors(DataError)
     earlier = before | told.earlier | {(ids[name], name): value for name, value in asked.earlier.items()}
     known = Known(answers=told.answers, thresholds=asked.thresholds, earlier=earlier, register=register)
@@ -74,39 +79,78 @@ def named_targets(one: TargetsOf, plan: Plan) -> TargetPlan:
     return load_targets(one.plan or str(plan.path(str(one.file))))
 
 
-def read_earlier(folder: Path, findings: Findings) -> tuple[dict[tuple[str, str], float], pd.DataFrame | None]:
-    """The figures of an earlier scorecard, where they were known exactly, and its register of gaps."""
-    scores = _rows(folder / SCORES, ("plan_id", "target_id", "measured", "measured_most"), findings)
-    gaps = _rows(folder / GAPS, ("gap_id", "gap_status", "remarks"), findings)
-    found = {}
-    for row in scores:
-        least, most = _number(row["measured"]), _number(row["measured_most"])
-        if least == most:
-            found[row["plan_id"], row["target_id"]] = least
-    register = pd.DataFrame(gaps).reindex(columns=list(GAP_COLUMNS)).fillna("") if gaps else None
-    return found, register
+class _Figure(BaseModel):
+    """A figure of an earlier scorecard as `run.json` keeps it, unrounded."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    plan: str
+    version: str
+    target: str
+    least: float
+    most: float
 
 
-def _rows(file: Path, needed: tuple[str, ...], findings: Findings) -> list[dict[str, str]]:
+class _Scored(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    year: int
+    figures: list[_Figure]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    scorecard: _Scored
+
+
+def read_earlier(
+    folder: Path, targets: list[TargetPlan], year: int, findings: Findings
+) -> tuple[dict[tuple[str, str], float], pd.DataFrame | None]:
+    """The figures of the scorecard in `folder` that were known exactly, if it is of a year before `year` and of the
+    same version of its plan; and its register of gaps, whoever wrote into it."""
+    record, figures = _record(folder / RECORD, findings), dict[tuple[str, str], float]()
+    versions = {of.id: of.version for of in targets}
+    if record is not None and record.year >= year:
+        findings.warning("targets.not_earlier", str(folder), year=record.year, reported=year)
+    elif record is not None:
+        same = [one for one in record.figures if versions.get(one.plan) == one.version and one.least == one.most]
+        figures = {(one.plan, one.target): one.least for one in same}
+        others = sorted({one.plan for one in record.figures if versions.get(one.plan, one.version) != one.version})
+        if others:
+            findings.warning("targets.other_version", str(folder), plans=others)
+    return figures, _register(folder / GAPS, findings)
+
+
+def _record(file: Path, findings: Findings) -> _Scored | None:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise ValueError(f"> {MOST_BYTES // 1_000_000} MB")
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream, strict=True))
+        return _Record.model_validate_json(file.read_bytes()).scorecard
+    except OSError as error:
+        findings.error("targets.no_earlier", str(file), reason=error.strerror or str(error))
+    except ValueError:  # of pydantic too
+        findings.error("targets.not_a_scorecard", str(file))
+    return None
+
+
+def _register(file: Path, findings: Findings) -> pd.DataFrame | None:
+    """The register with numbers as numbers; spreadsheets may have saved it in GB18030."""
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise ValueError(f"> {MOST_BYTES // 1_000_000} MB")
+        raw = file.read_bytes()
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = raw.decode("gb18030")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except (OSError, ValueError, csv.Error) as error:
         findings.error("targets.no_earlier", str(file), reason=getattr(error, "strerror", None) or str(error))
-        return []
-    if rows and (missing := [name for name in needed if name not in rows[0]]):
-        findings.error("targets.not_a_scorecard", str(file), columns=missing)
-        return []
-    return [
-        dict.fromkeys(needed, "") | {name: value.removeprefix("'") for name, value in row.items() if name and value}
-        for row in rows
-    ]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+        return None
+    if rows and not {"gap_id", "gap_status", "remarks"} <= set(rows[0]):
+        findings.error("targets.not_a_register", str(file))
+        return None
+    table = pd.DataFrame(rows).reindex(columns=list(GAP_COLUMNS)).fillna("")
+    table = table.map(lambda cell: str(cell).removeprefix("'"))
+    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce").astype(float) for name in GAP_NUMBERS})

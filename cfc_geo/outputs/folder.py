@@ -7,6 +7,7 @@ new one.
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from cfc_geo.plan import Plan
 
 STREETS_PAGE: Final = "streets.html"
 """The map of where children walk, beside that of coverage."""
+REGISTER: Final = "gaps.csv"
 NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 MAX_NAME_BYTES = 200
 RESERVED = {
@@ -171,6 +173,25 @@ def check_folder(plan: Plan, out_dir: Path) -> Path:
     write.
     """
     return check_named_folder(plan.file, out_dir, plan.file.stem)
+
+
+def check_register(folder: Path, previous: Path | None) -> None:
+    """Refuses to write over a register of gaps into which somebody wrote since, unless it is read (`previous`).
+
+    Raises `OutputError`.
+    """
+    register = folder / REGISTER
+    if not register.is_file() or (previous is not None and previous.resolve() == folder.resolve()):
+        return
+    try:
+        record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
+        written = {row["file"]: row["sha256"] for row in record["files"]}.get(REGISTER)
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # what is not ours is refused elsewhere
+    if written != hashlib.sha256(register.read_bytes()).hexdigest():
+        findings = Findings()
+        findings.error("output.register_edited", str(register), folder=str(folder))
+        raise OutputError(findings)
 
 
 def check_report_folder(plan_file: Path, out_dir: Path) -> Path:

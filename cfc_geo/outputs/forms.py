@@ -1,6 +1,7 @@
 """The forms that offices fill in: one workbook a lead office, with the rows that it leads and no others.
 
-What must not change is locked, without a password; every row has its key in hidden columns, so that it may be moved.
+What must not change is locked, without a password; every row has its key in hidden columns, so that it may be moved,
+and once more among its open cells, so that an answer that was moved away from its row is known.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from cfc_geo import catalog
 from cfc_geo.errors import Findings, OutputError, PlanError
 from cfc_geo.forms import (
-    ASKED,
+    ANSWER_KEY,
     DONE,
     FIRST_YEAR,
     HEAD,
@@ -25,6 +26,8 @@ from cfc_geo.forms import (
     SAID,
     YEARS,
     Row,
+    answer_key,
+    columns_of,
     is_trend,
     marker,
     plan_name,
@@ -44,7 +47,7 @@ from cfc_geo.outputs.spreadsheet import (
     display_width,
     workbook_bytes,
 )
-from cfc_geo.targets import TargetPlan
+from cfc_geo.targets import Target, TargetPlan
 
 ENDING: Final = ".xlsx"
 WIDTHS: Final = {
@@ -189,9 +192,11 @@ class _Style:
         self.number = add({**filled, "num_format": "General"})
         self.share = {sign: add({**filled, "num_format": f'General"{sign}"'}) for sign in "%‰"}
 
-    def figure(self, unit: str) -> Any:
+    def figure(self, target: Target) -> Any:
         """Of a figure: a share shows its sign, so that whoever writes 0.85 sees 0.85%."""
-        return self.share[unit] if unit in self.share else self.count if range_of(unit).whole else self.number
+        if target.unit in self.share:
+            return self.share[target.unit]
+        return self.count if range_of(target).whole else self.number
 
 
 def _draw_about(pen: Pen, form: Form, title: str) -> None:
@@ -218,9 +223,10 @@ def _line(pen: Pen, page: Any, row: int, sentence: str) -> int:
 
 def _draw_sheet(pen: Pen, style: _Style, sheet: str, rows: Sequence[Row], title: str) -> None:
     """A hidden row names the columns for the program, the next for people; both stay where rows are moved."""
-    lang, columns = pen.lang, [*KEYS, *SAID[sheet], *ASKED[sheet]]
+    lang, columns = pen.lang, columns_of(sheet)
     page = pen.page(_say(f"sheet.{sheet}", lang), [WIDTHS.get(name, 10) for name in columns])
     page.set_column(0, len(KEYS) - 1, None, None, {"hidden": True})
+    page.set_column(columns.index(ANSWER_KEY), columns.index(ANSWER_KEY), None, None, {"hidden": True})
     page.set_row(0, None, None, {"hidden": True})
     for position, name in enumerate(columns):
         page.write_string(0, position, marker(sheet) if name == KEYS[0] else name, style.said)
@@ -232,8 +238,8 @@ def _draw_sheet(pen: Pen, style: _Style, sheet: str, rows: Sequence[Row], title:
     page.repeat_rows(0, 1)
     page.set_margins(left=0.3, right=0.3, top=0.7, bottom=0.6)
     page.set_header("&L" + _plain_header(title))
-    options = ("format_cells", "format_columns", "format_rows", "insert_rows", "sort", "autofilter")
-    page.protect("", dict.fromkeys(options, True))
+    # no sorting: it would move the open cells and leave the locked ones
+    page.protect("", dict.fromkeys(("format_cells", "format_columns", "format_rows", "insert_rows"), True))
 
 
 def _draw_row(page: Any, style: _Style, sheet: str, columns: Sequence[str], number: int, row: Row, lang: str) -> None:
@@ -243,20 +249,22 @@ def _draw_row(page: Any, style: _Style, sheet: str, columns: Sequence[str], numb
     for position, name in enumerate(columns):
         if name in texts:
             page.write_string(number, position, texts[name], style.said)
+        elif name == ANSWER_KEY:
+            page.write_string(number, position, answer_key(row.plan.id, row.target.id), style.text)
         elif name in ("earlier", "earlier_year") and not is_trend(row.target):
             page.write_blank(number, position, None, style.not_asked)
         else:
-            page.write_blank(number, position, None, _format(style, name, row.target.unit))
-            if rule := _rule(name, row.target.unit, texts["unit"], lang):
+            page.write_blank(number, position, None, _format(style, name, row.target))
+            if rule := _rule(name, row.target, texts["unit"], lang):
                 page.data_validation(number, position, number, position, rule)
     lines = max(_lines(texts[name], WIDTHS[name]) for name in SAID[sheet])
     page.set_row(number, LINE_HEIGHT * min(lines, MAX_LINES) + 3)
 
 
-def _format(style: _Style, name: str, unit: str) -> Any:
+def _format(style: _Style, name: str, target: Target) -> Any:
     match name:
         case "value" | "earlier":
-            return style.figure(unit)
+            return style.figure(target)
         case "year" | "earlier_year":
             return style.year
         case "date":
@@ -265,11 +273,11 @@ def _format(style: _Style, name: str, unit: str) -> Any:
             return style.text
 
 
-def _rule(name: str, unit: str, shown_unit: str, lang: str) -> dict[str, Any]:
+def _rule(name: str, target: Target, shown_unit: str, lang: str) -> dict[str, Any]:
     """What a spreadsheet program lets people write into a cell; nothing where any text will do."""
     match name:
         case "value" | "earlier":
-            least, most, whole = range_of(unit)
+            least, most, whole = range_of(target)
             ends = {"minimum": least, "maximum": most} if most is not None else {"value": least}
             rule = {"validate": "integer" if whole else "decimal", "criteria": "between" if most is not None else ">="}
             key = "between" if most is not None else "whole" if whole else "least"
@@ -296,7 +304,7 @@ def _message(told: str, lang: str) -> dict[str, Any]:
 
 
 def _heading(name: str, lang: str) -> str:
-    return name if name in KEYS else _say(f"head.{name}", lang)
+    return name if name in (*KEYS, ANSWER_KEY) else _say(f"head.{name}", lang)
 
 
 def _plain_header(text: str) -> str:

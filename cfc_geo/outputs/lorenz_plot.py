@@ -9,7 +9,7 @@ from cfc_geo import catalog
 from cfc_geo.model import Result
 from cfc_geo.outputs.front_plot import FONTS
 from cfc_geo.outputs.score_words import say
-from cfc_geo.questions.scorecard.equity import Lorenz, curve_of, gini
+from cfc_geo.questions.scorecard.equity import Lorenz, curve_of, gini, same_level
 from cfc_geo.tables import ALL_UNITS, CIRCLE
 
 SIZE, LEFT, TOP, PANEL_W, PANEL_H = 150, 46, 44, 236, 236
@@ -37,7 +37,8 @@ def lorenz_svg(result: Result, level: str, lang: str) -> str:
 def _curves(result: Result, level: str, lang: str) -> "list[tuple[str, Lorenz]]":
     circle = result.circle_by_unit.rename(columns={"complete": "covered"}).assign(kind=CIRCLE)
     told = pd.concat([circle, result.coverage_by_unit], ignore_index=True)
-    told = told[(told["unit_id"] != ALL_UNITS) & (told["level"] == level)]
+    told = told[told["unit_id"] != ALL_UNITS]
+    told = told[told["level"].map(same_level(told["level"])) == level]
     found = []
     for kind, part in told.groupby("kind", sort=False):
         units = part.groupby("unit_id")[["children", "covered"]].sum(min_count=1)

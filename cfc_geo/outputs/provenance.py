@@ -19,7 +19,7 @@ import shapely
 from cfc_geo import catalog
 from cfc_geo.errors import Finding
 from cfc_geo.inputs.study import horizon_m
-from cfc_geo.model import Result, Source
+from cfc_geo.model import Result, Scorecard, Source
 from cfc_geo.outputs.edits import scenario_record
 from cfc_geo.plan import Plan
 from cfc_geo.questions.audit import exceeds, limits_set
@@ -64,6 +64,7 @@ def run_record(result: Result) -> dict[str, Any]:
         "versions": versions(),
         "inputs": [asdict(source) for source in shown_sources(result.study.sources)],
         "settings": settings(result),
+        **({} if result.scorecard is None else {"scorecard": scorecard_record(result.scorecard)}),
         "audit": {name: finite(value) for name, value in result.audit.items()},
         "audit_limits": [
             {
@@ -78,6 +79,20 @@ def run_record(result: Result) -> dict[str, Any]:
         "findings": [_finding_record(finding) for finding in shown_findings(result.findings)],
         "timings_s": dict(result.timings_s),
     }
+
+
+def scorecard_record(scorecard: Scorecard) -> dict[str, Any]:
+    """The figures of a scorecard, unrounded, for the next one to be set against."""
+    version = {plan.id: plan.version for plan in scorecard.plans}
+    known = scorecard.scores[np.isfinite(scorecard.scores["measured_most"].astype(float))]
+    return {
+        "year": scorecard.year,
+        "figures": [
+            {"plan": row.plan_id, "version": version[row.plan_id], "target": row.target_id,
+             "least": float(row.measured), "most": float(row.measured_most)}
+            for row in known.itertuples()
+        ],
+    }  # fmt: skip
 
 
 def versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ from cfc_geo.model import Result, Scorecard
 from cfc_geo.outputs import score_words as words
 from cfc_geo.outputs.folder import check_named_folder, renewed
 from cfc_geo.outputs.lorenz_plot import lorenz_svg
-from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, versions, write_record
+from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, scorecard_record, versions, write_record
 from cfc_geo.outputs.score_map import draw_scores
 from cfc_geo.outputs.score_tables import readable_equity, score_sheets, score_tables, summed
 from cfc_geo.outputs.spreadsheet import Pen, workbook_bytes
@@ -42,7 +42,7 @@ def write_score(result: Result, scorecard: Scorecard, changed: pd.DataFrame, out
             "verb": "score",
             "plan": {"name": result.plan.name, "file": result.plan.file.name},
             "versions": versions(),
-            "year": scorecard.year,
+            "scorecard": scorecard_record(scorecard),
             "targets": [{"plan": plan.id, "version": plan.version, "draft": plan.draft} for plan in scorecard.plans],
             "inputs": [{"role": of.role, "file": of.file, "sha256": of.sha256} for of in result.study.sources],
             "counts": {plan.id: summed(scorecard, plan.id) for plan in scorecard.plans},
@@ -68,7 +68,7 @@ def headline(scorecard: Scorecard, lang: str) -> list[str]:
     """A line a plan."""
     return [
         words.say(
-            "headline", lang, name=getattr(plan, lang), draft=f"[{words.say('draft', lang)}] " if plan.draft else "",
+            "headline", lang, name=getattr(plan, lang), draft=words.draft(plan, lang),
             **summed(scorecard, plan.id),
         )
         for plan in scorecard.plans
@@ -96,9 +96,10 @@ def _missed(scorecard: Scorecard, lang: str) -> Iterator[str]:
     known = words.by_id(scorecard)
     scores = scorecard.scores[(scorecard.scores["status"] == "missed") & scorecard.scores["counted"].astype(bool)]
     for row in scores.head(SHOWN_MISSED).itertuples():
-        _, target = known[row.plan_id, row.target_id]
+        plan, target = known[row.plan_id, row.target_id]
         yield words.say(
-            "missed", lang, id=target.id, name=words.target_named(target, lang), measured=words.found(row, lang),
+            "missed", lang, draft=words.draft(plan, lang), id=target.id, name=words.target_named(target, lang),
+            measured=words.found(row, lang),
             target=words.asked(row, lang), office=words.lead_office(target, lang),
         )  # fmt: skip
 

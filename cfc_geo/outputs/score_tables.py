@@ -26,7 +26,7 @@ def score_tables(scorecard: Scorecard, lang: str) -> dict[str, pd.DataFrame]:
     """File name → table."""
     return {
         "scorecard.csv": words.said_columns(scorecard, scorecard.scores, lang)[[*SCORE_COLUMNS, *SCORE_SAID]],
-        "score_units.csv": scorecard.units,
+        "score_units.csv": scorecard.units.assign(draft=_drafts(scorecard, scorecard.units)),
         "gaps.csv": gap_table(scorecard, lang),
         "equity.csv": scorecard.equity,
     }
@@ -39,9 +39,16 @@ def gap_table(scorecard: Scorecard, lang: str) -> pd.DataFrame:
     table = scorecard.gaps.assign(
         target_name=["" if row is None else words.target_named(row[1], lang) for row in rows],
         office=["" if row is None else words.lead_office(row[1], lang) for row in rows],
+        draft=_drafts(scorecard, scorecard.gaps),
     )
     at = GAP_COLUMNS.index("target_id") + 1
-    return table[[*GAP_COLUMNS[:at], "target_name", "office", *GAP_COLUMNS[at:]]]
+    return table[[*GAP_COLUMNS[:at], "target_name", "office", "draft", *GAP_COLUMNS[at:]]]
+
+
+def _drafts(scorecard: Scorecard, table: pd.DataFrame) -> list[bool]:
+    """Of each row whether its plan is a draft."""
+    drafts = {plan.id for plan in scorecard.plans if plan.draft}
+    return [plan in drafts for plan in table["plan_id"]]
 
 
 def score_sheets(scorecard: Scorecard, lang: str) -> list[Sheet]:
@@ -49,8 +56,9 @@ def score_sheets(scorecard: Scorecard, lang: str) -> list[Sheet]:
     gaps, units = gap_table(scorecard, lang), scorecard.units
     names = {plan.id: getattr(plan, lang) for plan in scorecard.plans}
     targets = {key: words.target_named(target, lang) for key, (_, target) in words.by_id(scorecard).items()}
+    unit_of = {(row.plan_id, row.target_id): row.target_unit for row in scorecard.scores.itertuples()}
     gaps = gaps.assign(
-        plan_id=gaps["plan_id"].map(names),
+        plan_id=gaps["plan_id"].map(names).fillna(gaps["plan_id"]),
         gap_status=[words.gap_status(status, lang) for status in gaps["gap_status"]],
         asked=[words.asked(row, lang) for row in gaps.itertuples()],
         found=[words.found(row, lang) for row in gaps.itertuples()],
@@ -58,7 +66,7 @@ def score_sheets(scorecard: Scorecard, lang: str) -> list[Sheet]:
     ).rename(columns={"plan_id": "plan_name"})[list(GAP_SHEET_COLUMNS)]
     units = units[units["status"] != "not_judged"].assign(
         target_name=lambda table: [targets[key] for key in zip(table["plan_id"], table["target_id"], strict=True)],
-        target_unit=lambda table: table["target_id"].map(scorecard.scores.set_index("target_id")["target_unit"]),
+        target_unit=lambda table: [unit_of[key] for key in zip(table["plan_id"], table["target_id"], strict=True)],
         found=lambda table: [words.found(row, lang) for row in table.itertuples()],
         shortfall_said=lambda table: [words.shortfall(row, lang) for row in table.itertuples()],
         verdict=lambda table: [words.say(f"status.{status}", lang) for status in table["status"]],

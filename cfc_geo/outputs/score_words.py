@@ -29,12 +29,21 @@ def by_id(scorecard: Scorecard) -> dict[tuple[str, str], tuple[TargetPlan, Targe
 
 
 def number(value: float) -> str:
-    """A figure with two decimals at most; "" where there is none."""
-    return "" if math.isnan(value) else f"{value:,.{DECIMALS}f}".rstrip("0").rstrip(".")
+    """A figure with two decimals, or with four where two would make another of it: a whole one, or none at all; ""
+    where there is none."""
+    if math.isnan(value):
+        return ""
+    decimals = DECIMALS if round(value, DECIMALS) % 1 or value % 1 == 0 else 2 * DECIMALS
+    return f"{value:,.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:,.0f}"
 
 
 def unit_of(target_unit: str, lang: str) -> str:
     return str(catalog.target_units()[target_unit][lang])
+
+
+def draft(plan: TargetPlan, lang: str) -> str:
+    """That a plan is one that was sent out for comments; "" where it is not."""
+    return f"[{say('draft', lang)}] " if plan.draft else ""
 
 
 def asked(row: Any, lang: str) -> str:

@@ -1,7 +1,8 @@
 """Which facilities a target means, in three answers: yes, no, and nobody says."""
 
+import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,9 @@ import pandas as pd
 from cfc_geo import catalog
 from cfc_geo.tables import KIND_WORD
 from cfc_geo.targets import Bound, Chosen, Condition
+
+PARTS: Final = re.compile(r"[、，,；;/]")
+"""A cell may name several things; each is a word of its own: 社区级 is not 区级."""
 
 
 class Truth(NamedTuple):
@@ -57,7 +61,9 @@ def _holds(values: pd.Series, attribute: str, condition: Condition) -> Truth:
     if isinstance(condition, Bound):
         return _within(_numbers(values), condition)
     said = values.fillna("")
-    yes = _has_word(said, condition)
+    yes = np.array(
+        [not {part.strip() for part in PARTS.split(text)}.isdisjoint(condition) for text in said], dtype=bool
+    )
     return Truth(yes, ~yes & (said != "").to_numpy())
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from cfc_geo import catalog
 from cfc_geo.questions.sums import ratio
 from cfc_geo.tables import ALL_UNITS, CIRCLE, EQUITY_COLUMNS
 
@@ -52,10 +53,17 @@ def equity(coverage_by_unit: pd.DataFrame, circle_by_unit: pd.DataFrame) -> pd.D
     columns = ["unit_id", "unit_name", "level", "kind", "children", "covered", "unknown"]
     told = pd.concat([coverage_by_unit[columns], circle[columns]], ignore_index=True)
     told = told[told["unit_id"] != ALL_UNITS]
+    told["level"] = told["level"].map(same_level(told["level"]))
     keys = ["kind", "level", "unit_id", "unit_name"]
     sums = told.groupby(keys, sort=False)[["children", "covered", "unknown"]].sum(min_count=1).reset_index()
     rows = [_row(str(kind), str(level), part) for (kind, level), part in sums.groupby(["kind", "level"], sort=False)]
     return pd.DataFrame([row for row in rows if row], columns=list(EQUITY_COLUMNS))
+
+
+def same_level(words: pd.Series) -> dict[str, str]:
+    """Word of a level → all words of the data that mean the same level, joined: 街道 and 镇 are one."""
+    told = {str(word): catalog.level_of(str(word)) or str(word) for word in words.unique()}
+    return {word: "、".join(other for other, of in told.items() if of == level) for word, level in told.items()}
 
 
 def curve_of(units: pd.DataFrame) -> Lorenz:

@@ -23,6 +23,7 @@ from cfc_geo.tables import ALL_UNITS, KIND_WORD, children_column, children_colum
 CHILDREN: Final = {"children_0_14": ("0-2", "3-5", "6-11", "12-14"), "children_0_17": ()}
 """Age bands of a denominator; none named: all."""
 UNSTAGED: Final = "school"
+CARRIAGEWAYS: Final = ("primary", "secondary", "tertiary", "trunk", "residential", "unclassified")
 SCHOOL_CHECKS: Final = {
     "speed": ("speed_status",), "crossing": ("crossing_status",), "signal": ("signal_status",),
     "all": ("speed_status", "crossing_status", "signal_status"),
@@ -65,14 +66,9 @@ def measure(method: Any, layers: Layers) -> Measured:
     return _BY[method.by](method, layers)
 
 
-def level_of(word: str) -> str:
-    """The level that a word of the units' table means; "" for a word that the catalogue does not know."""
-    return next((level.id for level in catalog.levels().values() if word in level.words), "")
-
-
 def widest_level(study: Study) -> str:
     """The widest level that the study has units of; "" where none is known."""
-    have = {level_of(word) for word in study.units["level"]}
+    have = {catalog.level_of(word) for word in study.units["level"]}
     return next((of for of in catalog.levels() if of in have), "")
 
 
@@ -155,9 +151,10 @@ def _counts_at(choice: targets.Chosen, layers: Layers, level: str, units: np.nda
 
 def _per_unit(method: targets.PerUnit, layers: Layers) -> Measured:
     lacking = _lacks(method, layers.facilities, layers)
-    found = []
-    for level in method.levels:
+    found, is_whole = [], True
+    for level in sorted(method.levels, key=list(catalog.levels()).index):
         units = _units_at(level, layers.study)
+        is_whole = bool(len(units))  # of a narrower level that is not there nobody knows; a wider one has no fewer
         if not len(units):
             lacking += (Lack("level", level),)
             continue
@@ -171,7 +168,8 @@ def _per_unit(method: targets.PerUnit, layers: Layers) -> Measured:
     if not found:
         return Measured(np.nan, np.nan, lacking=lacking)
     table = pd.concat(found, ignore_index=True)
-    return Measured(float(table["least"].min()), float(table["most"].min()), table, lacking)
+    least = float(table["least"].min()) if is_whole else 0.0
+    return Measured(least, float(table["most"].min()), table, lacking)
 
 
 def _per_facility(method: targets.PerFacility, layers: Layers) -> Measured:
@@ -190,7 +188,8 @@ def _per_facility(method: targets.PerFacility, layers: Layers) -> Measured:
     if not (mine.yes | mine.maybe).any():
         return Measured(np.nan, np.nan, lacking=lacking or (Lack("kind", method.kinds[0]),))
     surely, possibly = low[~mine.no], high[mine.yes]
-    return Measured(float(surely.min()), float(possibly.min()) if len(possibly) else np.inf, lacking=lacking)
+    least = float(surely.min()) if _listed(method.kinds, layers) else 0.0  # one that is not listed may have none
+    return Measured(least, float(possibly.min()) if len(possibly) else np.inf, lacking=lacking)
 
 
 def _per_thousand(method: targets.PerThousand, layers: Layers) -> Measured:
@@ -288,21 +287,23 @@ def _none_within(method: targets.NoneWithin, layers: Layers) -> Measured:
 
 
 def _school_zones(method: targets.SchoolZones, layers: Layers) -> Measured:
-    if layers.gates is None or layers.gates.empty:
+    gates = layers.gates
+    if gates is not None:
+        gates = gates[gates["facility_id"].isin(layers.facilities["facility_id"])]
+    if gates is None or gates.empty:
         return Measured(np.nan, np.nan, lacking=(Lack("gates", ""),))
-    said = layers.gates[list(SCHOOL_CHECKS[method.of])]
+    said = gates[list(SCHOOL_CHECKS[method.of])]
     fails, open_ = said.eq("not_met").any(axis=1), said.eq("not_known").any(axis=1)
     least, most = 100 * float((~fails & ~open_).mean()), 100 * float((~fails).mean())
     return Measured(least, most, lacking=(Lack("gate_tags", method.of),) if most > least else ())
 
 
 def _sidewalks(method: targets.Sidewalks, layers: Layers) -> Measured:
-    """Along carriageways, by length: tagged both or one side yes, tagged none no, not tagged not known."""
-    streets = layers.study.streets
-    cars = (
-        streets["highway"].isin(["primary", "secondary", "tertiary", "trunk", "residential", "unclassified"]).to_numpy()
-    )
-    length_m, said = streets["length_m"].to_numpy(dtype=float)[cars], streets["sidewalk"].fillna("")[cars]
+    """Along carriageways within the units, by length: tagged both or one side yes, tagged none no, untagged unknown."""
+    streets = layers.study.streets[layers.study.streets["highway"].isin(CARRIAGEWAYS)]
+    place = shapely.union_all(layers.study.units.geometry.to_numpy())
+    length_m = shapely.length(shapely.intersection(streets.geometry.to_numpy(), place))
+    said = streets["sidewalk"].fillna("")
     if not length_m.sum() > 0:
         return Measured(np.nan, np.nan, lacking=(Lack("layer", "sidewalk", ("streets",)),))
     yes, blank = said.isin(["both", "left", "right", "yes", "separate"]).to_numpy(), (said == "").to_numpy()
@@ -319,7 +320,7 @@ def _hubs(method: targets.Hubs, layers: Layers) -> Measured:
     ids = facilities["facility_id"].to_numpy(dtype=object)
     names = facilities["hub"].fillna("").to_numpy(dtype=object)
     hubs = np.flatnonzero(mine & hub.yes)
-    called = {*ids[hubs], *facilities["name"].to_numpy(dtype=object)[hubs]}
+    called = {*ids[hubs], *facilities["name"].to_numpy(dtype=object)[hubs]} - {""}
     linked = np.array([name in called for name in names], dtype=bool)
     blank = names == ""
     lacking = _none_lists(method.kinds, layers) + _lacks_of(method.hub, method.kinds, mine, facilities)
@@ -375,7 +376,7 @@ def _sum_in_units(
 
 
 def _units_at(level: str, study: Study) -> np.ndarray:
-    at = [level_of(word) == level for word in study.units["level"]]
+    at = [catalog.level_of(word) == level for word in study.units["level"]]
     return np.sort(study.units["unit_id"].to_numpy(dtype=object)[np.array(at, dtype=bool)])
 
 
