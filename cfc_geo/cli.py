@@ -297,6 +297,7 @@ def brief(result: Path, unit: tuple[str, ...], every: bool, format: tuple[str, .
     _print_findings([finding for finding in dossier.findings if finding.severity == "warning"], lang)
     print(catalog.word("cli.brief.done", lang, count=len(asked), folder=folder))
     print(catalog.word("cli.brief.open", lang, internal=folder / INTERNAL, share=folder / SHARE))
+    print(catalog.word("cli.brief.release", lang, k=k))
     return 0
 
 

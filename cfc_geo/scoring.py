@@ -116,7 +116,7 @@ def _row(
         "status": verdict.status, "why_not": verdict.why, "measured": least, "measured_most": most,
         "earlier": known.earlier.get(key, np.nan), "shortfall": verdict.gap, "units_met": np.nan,
         "units_judged": np.nan, "counted": counted, "figure_is": _figure_is(target, found, answer),
-        "document": answer.evidence, "draft": plan.draft,
+        "document": answer.evidence, "draft": plan.draft, "counts_children": target.counts_children,
     }  # fmt: skip
 
 

@@ -125,10 +125,11 @@ CIRCLE, ALL_BANDS = "circle", "all"
 SCORE_COLUMNS = (
     "plan_id", "target_id", "rows", "clause", "compare", "target_value", "target_unit", "year", "due_passed", "status",
     "why_not", "measured", "measured_most", "earlier", "shortfall", "units_met", "units_judged", "counted", "figure_is",
-    "document", "draft",
+    "document", "draft", "counts_children",
 )  # fmt: skip
 """One row a target. measured ≤ the figure ≤ measured_most, in target_unit; counted: not a row that states again what
-another does. figure_is: computed, bound, read or answered."""
+another does. figure_is: computed, bound, read or answered. counts_children: whether the figure tells how many children
+there are, or have something (`targets.Target.counts_children`)."""
 SCORE_SAID = ("target_name", "office", "offices", "lacking", "method_said", "data_said", "note", "same_as")
 """What outputs say besides of a target, in the user's language."""
 SCORE_UNIT_COLUMNS = (

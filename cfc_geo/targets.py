@@ -269,6 +269,12 @@ class Target(PlanModel):
     same_as: Text | None = None
     method: Method | None = None
 
+    @property
+    def counts_children(self) -> bool:
+        """Whether its figure is computed of numbers of children, so that it tells of them."""
+        method = self.method
+        return isinstance(method, Covered | Balance) or (isinstance(method, PerThousand) and method.per != "residents")
+
     @model_validator(mode="after")
     def _whole(self) -> "Target":
         if (self.compare in NUMBERED) != (self.value is not None):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import docx
 import pandas as pd
 import pytest
 
@@ -23,6 +24,7 @@ from cfc_geo.outputs.brief_docx import brief_docx
 from cfc_geo.outputs.brief_html import brief_html
 from cfc_geo.outputs.brief_map import colour_of, metres_of
 from cfc_geo.outputs.brief_pdf import brief_pdf
+from cfc_geo.outputs.briefs import protected_dossier
 from cfc_geo.outputs.figures import Figures
 from cfc_geo.outputs.folder import file_stems, write_result
 from cfc_geo.outputs.paper import HEIGHT_MM, Grid, Text, lines, page_height_mm
@@ -132,6 +134,7 @@ def test_targets_are_counted_and_the_missed_come_first(dossier: Dossier) -> None
         {
             "plan_id": "p", "target_id": ["a", "b", "c"], "counted": ["True", "True", "False"], "draft": "True",
             "status": ["met", "missed", "missed"], "compare": "at_least", "target_value": 90.0, "target_unit": "%",
+            "earlier": "", "counts_children": ["True", "False", "False"],
             "measured": [95.0, 40.0, 1.0], "measured_most": [95.0, 40.0, 1.0], "year": [2025.0, 2030.0, 2020.0],
             "target_name": ["甲", "乙", "丙"], "office": ["教育局", HOSTILE, ""],
         }
@@ -147,9 +150,17 @@ def test_targets_are_counted_and_the_missed_come_first(dossier: Dossier) -> None
     assert grid.rows[0][1:5] == ("≥ 90 %", "30 %", "未达标", "2030")
     assert "征求意见稿" in grid.rows[0][0]
     assert any("共 2 项目标：达标 1，未达标 1" in line for line in texts(make_brief(subject(scored, ALL_UNITS))))
-    protected = Figures(dossier.coverage, dossier.circle, "zh", Rules())
-    grid = next(g for g in grids(make_brief(replace(subject(scored), figures=protected))) if g.head[0] == "目标")
-    assert grid.rows[0][2] == "—"  # a share of few children would tell how many they are
+    handed = hand_out(dossier.finished, Rules())
+    kept, figures = protected_dossier(scored, handed), Figures(handed.coverage, handed.circle, "zh", Rules())
+    brief = make_brief(Subject(kept, figures, "01", "zh"))
+    grid = next(g for g in grids(brief) if g.head[0] == "目标")
+    assert [row[2:4] for row in grid.rows] == [("不公布", "未达标"), ("不公布", "不公布")]
+    told = next(line for line in texts(brief) if line.startswith("能分到本地的目标"))
+    assert "达标 0，未达标 1" in told and "另有 1 项由儿童数算出" in told
+    many = replace(kept, score_units=pd.concat([kept.score_units] * 8))
+    lines = texts(make_brief(Subject(many, figures, "01", "zh")))
+    after = lines[lines.index("规划目标") : lines.index("数据从哪里来")]
+    assert re.fullmatch(r"另有 \d+ 项。", after[-1])  # the shared workbook has no targets by unit
 
 
 def test_protected_figures_say_only_what_is_shown(dossier: Dossier) -> None:
@@ -157,9 +168,16 @@ def test_protected_figures_say_only_what_is_shown(dossier: Dossier) -> None:
     figures = Figures(handed.coverage, handed.circle, "zh", Rules())
     assert figures.of_circle("01", "children").text == "200"  # 39 children of each of five bands
     kept = figures.of_kind("01", "kindergarten", "covered")
-    assert kept.text == "不公开" and not kept.whole
+    assert kept.text == "不公布" and not kept.whole
     assert figures.share(kept, figures.of_kind("01", "kindergarten", "children")) == "—"
-    assert figures.loose(3.0).text == "<10" and figures.loose(12.0).text == "10" and figures.loose(0.0).text == "0"
+    assert [figures.loose(gain).text for gain in (0.0, 3.0, 19.9)] == ["不公布"] * 3
+    assert figures.loose(20.0).text == "至少 20" and figures.loose(129.0).text == "至少 120"
+    sited = replace(
+        dossier, sited={kind: Sited(kind, 300.0, _sites("S", kind), _gains()) for kind in dossier.finished.rules.limits}
+    )
+    for unit in ("01", "02"):  # whether 7 children here gain, or none, is not told
+        lines = [line for line in texts(make_brief(Subject(sited, figures, unit, "zh"))) if line.startswith("怎么补")]
+        assert lines and not [line for line in lines if "又有" in line or "也有" in line or "补不上" in line]
     assert figures.most_missing("01", "6-11", ["park"]) == "park"  # nobody has one
     assert figures.most_missing("01", "3-5", ["kindergarten", "playground"]) == ""  # what is withheld might be more
     whole = make_brief(Subject(dossier, figures, ALL_UNITS, "zh"))
@@ -245,6 +263,9 @@ def test_docx_has_real_tables_inert_texts_and_fonts_of_offices(dossier: Dossier)
     assert document.count("w:fldChar") == 0  # the page's number is in the foot only
     assert document.count("<w:pageBreakBefore/>") == 1
     assert content == brief_docx(make_brief(subject(hostile(dossier))))
+    opened = docx.Document(io.BytesIO(content))
+    assert len(opened.tables) >= 2
+    assert not any("thumbnail" in str(part.partname) for part in opened.part.package.parts)
 
 
 def test_without_a_font_only_docx_is_made(result: Path, dossier: Dossier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +311,7 @@ def test_the_verb_writes_two_folders_whole(
     of_each = ["0.zh.docx", "all.zh.docx"]
     shared = sorted([*of_each, "map.html", "workbook.xlsx"])
     assert told == [*(f"internal/{name}" for name in of_each), "run.json", *(f"share/{name}" for name in shared)]
-    capsys.readouterr()
+    assert re.search(r"本次 10|here 10", capsys.readouterr().out)  # one release, one k
     (folder / "share" / "notes.txt").write_text("mine")
     assert main(call) == 1
     assert "share/notes.txt" in capsys.readouterr().err

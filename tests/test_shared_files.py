@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 import shapely
 
+from cfc_geo.catalog import target_plans
 from cfc_geo.handout import hand_out
 from cfc_geo.inputs.results import read_result
 from cfc_geo.model import Finished
+from cfc_geo.outputs.score_words import told_in
 from cfc_geo.outputs.shared import MAP, WORKBOOK, write_shared
 from cfc_geo.outputs.shared_map import draw_shared
 from cfc_geo.outputs.shared_workbook import CIRCLE, COVERAGE, SCORES, SOURCES
@@ -23,8 +25,9 @@ from cfc_geo.questions.disclosure.blocks import merge_cells, shown_blocks
 from cfc_geo.questions.disclosure.protect import Protected
 from cfc_geo.questions.disclosure.relations import small_blocks
 from cfc_geo.questions.disclosure.rules import SUPPRESSED, Rules
-from cfc_geo.questions.disclosure.scores import protect_scores
+from cfc_geo.questions.disclosure.scores import protect_score_units, protect_scores
 from cfc_geo.tables import SCORE_COLUMNS, SCORE_SAID, children_columns, circle_column
+from cfc_geo.targets import load_targets
 from tests.attacker import page_data, sheet_rows
 
 RULES = Rules()
@@ -58,7 +61,16 @@ def scores(*rows: tuple[str, float, float]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["target_unit", "measured", "measured_most"])
     blank = {name: "" for name in (*SCORE_COLUMNS, *SCORE_SAID) if name not in table}
     flags = {"counted": True, "draft": True, "due_passed": False, "status": "met", "compare": "at_least"}
+    flags |= {"counts_children": False}
     return table.assign(**{**blank, **flags, "target_value": 5.0, "year": 2030.0, "note": "internal", "plan_id": "p"})
+
+
+def of_many(protected: Protected, children: float) -> Protected:
+    """The whole place and every unit have so many in each band."""
+    tables = {
+        name: getattr(protected, name).assign(children=children, children_state="") for name in ("coverage", "circle")
+    }
+    return dataclasses.replace(protected, **tables)
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +127,94 @@ def test_scores_tell_children_no_finer_than_tables_do(finished: Finished, protec
         ("个/千常住人口", 3.917, np.inf), ("‰", 4.1, 4.1), ("made up", 4, 4), ("%", np.nan, np.nan),
     )  # fmt: skip
     before = asked.copy()
-    many = dataclasses.replace(protected, coverage=protected.coverage.assign(children=5_000, children_state=""))
-    many = dataclasses.replace(many, circle=many.circle.assign(children=5_000, children_state=""))
-    told = protect_scores(asked, many)
+    told = protect_scores(asked, of_many(protected, 5_000))
     assert told["measured"].tolist() == pytest.approx([83, 3, np.nan, 10, -205, 3.9, *[np.nan] * 3], nan_ok=True)
     assert told["measured_state"].tolist() == ["", "", SUPPRESSED, "", "", "", SUPPRESSED, SUPPRESSED, "unknown"]
     pd.testing.assert_frame_equal(asked, before)
     of_few = protect_scores(asked, protected)["measured_state"]
     assert of_few[0] == of_few[5] == SUPPRESSED and of_few[1] == ""
+
+
+def test_neither_a_share_nor_its_verdict_pins_few_children(protected: Protected) -> None:
+    """2 of 600 have it; 598 of 600 have it, and 99.9 % are asked for."""
+    few = scores(("%", 100 * 2 / 600, 100 * 2 / 600), ("%", 100 * 598 / 600, 100 * 598 / 600))
+    few = few.assign(counts_children="True", target_value=99.9, status="missed")
+    for children in (600, 1_995):
+        told = protect_scores(few, of_many(protected, children))
+        assert (told["measured_state"] == SUPPRESSED).all() and (told["status"] == SUPPRESSED).all()
+    told = protect_scores(few, of_many(protected, 2_005))
+    assert told["measured"].tolist() == [0, 100]
+    assert told["status"].tolist() == ["missed", SUPPRESSED]  # 0 % says it too; 100 % does not
+
+
+@pytest.mark.parametrize(
+    ("unit", "least", "most", "asked", "told"),
+    [
+        ("%", 83.3, 83.3, 82.4, True), ("%", 83.3, 83.3, 82.5, False), ("%", 83.3, 83.3, 83.5, False),
+        ("%", 80, 95, 90, True), ("%", 80, 95, 95.4, False), ("%", 80, 95, 96, True),
+        ("学位", -203, -203, 0, True), ("学位", -203, -203, -203, False), ("学位", 1, np.inf, 0, False),
+        ("名/千名儿童", 3.917, 3.917, 3.94, False), ("名/千名儿童", 3.917, 3.917, 4, True),
+        ("个", 3, 3, 5, False),
+    ],
+)  # fmt: skip
+def test_a_status_is_told_where_the_shown_figure_says_it(
+    protected: Protected, unit: str, least: float, most: float, asked: float, told: bool
+) -> None:
+    table = scores((unit, least, most)).assign(target_value=asked)
+    many = of_many(protected, 5_000)
+    assert protect_scores(table, many)["status"].tolist() == ["met"]
+    of_children = protect_scores(table.assign(counts_children="True"), many)
+    assert of_children["status"].tolist() == ["met" if told else SUPPRESSED]
+
+
+def test_a_balance_is_kept_back_where_the_children_of_the_place_are(protected: Protected) -> None:
+    table = scores(("学位", -203.0, -203.0), ("个", -203.0, -203.0)).assign(counts_children="True")
+    many = of_many(protected, 5_000)
+    assert protect_scores(table, many)["measured"].tolist() == [-205, -205]
+    circle = many.circle.assign(children=np.nan, children_state=SUPPRESSED)
+    told = protect_scores(table, dataclasses.replace(many, circle=circle))
+    assert (told["measured_state"] == SUPPRESSED).all() and told["measured"].isna().all()
+    assert (told["status"] == SUPPRESSED).all()
+
+
+def test_of_a_unit_no_status_of_what_counts_children_is_told() -> None:
+    asked = scores(("%", 95.0, 95.0), ("%", 95.0, 95.0), ("%", 95.0, 95.0)).assign(
+        target_id=["90", "95", "rooms"], counts_children=["True", "True", "False"]
+    )
+    units = pd.DataFrame(
+        {"plan_id": "p", "target_id": ["90", "95", "rooms"], "unit_id": "U", "measured": [92.0, 92.0, 40.0],
+         "measured_most": [92.0, 92.0, 40.0], "status": ["met", "missed", "missed"], "shortfall": [np.nan, 3.0, 55.0]}
+    )  # fmt: skip
+    told = protect_score_units(units, asked)
+    assert told["status"].tolist() == [SUPPRESSED, SUPPRESSED, "missed"]
+    assert told[["measured", "measured_most", "shortfall"]].isna().all(axis=None)
+    assert (told["measured_state"] == SUPPRESSED).all()
+
+
+def test_which_targets_count_children_is_said_by_their_method() -> None:
+    counting = [
+        target for plan in map(load_targets, target_plans()) for target in plan.targets if target.counts_children
+    ]
+    methods = {(target.method.by, getattr(target.method, "per", "")) for target in counting if target.method}
+    assert {by for by, _ in methods} == {"covered", "balance", "per_thousand"}
+    assert ("per_thousand", "residents") not in methods
+
+
+# ----------------------------------------------------------------------------------------------------------- languages
+
+
+def test_targets_are_named_in_the_language_of_the_file() -> None:
+    plan = load_targets("zhoucun")
+    first, second = plan.targets[:2]
+    saved = scores(("%", 1.0, 1.0), ("%", 1.0, 1.0), ("%", 1.0, 1.0)).assign(
+        plan_id=["zhoucun", "zhoucun", "mine"], target_id=[first.id, second.id, first.id],
+        target_name=[first.en, "My own", first.en], office="Office",
+    )  # fmt: skip
+    told = told_in(saved, "zh")
+    assert told["target_name"].tolist() == [first.zh, "My own", first.en]
+    assert told["plan_name"].tolist() == [plan.zh, plan.zh, "mine"]
+    assert told["office"].tolist() == [first.offices[0] if first.offices else "未注明", "Office", "Office"]
+    assert told_in(saved.assign(target_name=first.zh), "en")["target_name"].tolist() == [first.en, first.zh, first.zh]
 
 
 # --------------------------------------------------------------------------------------------------------------- files

@@ -19,6 +19,7 @@ from cfc_geo.outputs.figures import Figures, Shown
 from cfc_geo.outputs.paper import HEIGHT_MM, WIDTH_MM, Block, Grid, Page, Picture, Text, height_mm, page_height_mm
 from cfc_geo.outputs.score_words import asked, found
 from cfc_geo.outputs.tables import text
+from cfc_geo.questions.disclosure.rules import SUPPRESSED
 from cfc_geo.tables import ALL_UNITS
 
 LONGEST_NAME: Final = 24
@@ -26,7 +27,7 @@ LONGEST_TEXT: Final = 110
 MAP_MM: Final = (95.0, 172.0)
 """How high the map is, at least and at most."""
 MET, MISSED, NO_DATA, NOT_JUDGED = "met", "missed", "no_data", "not_judged"
-STATUSES: Final = (MISSED, MET, NOT_JUDGED, NO_DATA)
+STATUSES: Final = (MISSED, MET, NOT_JUDGED, NO_DATA, SUPPRESSED)
 """Of targets, in the order in which they are listed."""
 GAPS: Final = 3
 NUMBER: Final = "\x00"
@@ -381,16 +382,17 @@ def _closing(subject: Subject, kind: str) -> str:
     inside, sites, gains = subject.inside, sited.sites, sited.gains
     here = sites[sites["unit_id"].isin(inside)]
     gained = subject.figures.loose(float(gains.loc[gains["unit_id"] == subject.unit, "children_gained"].sum()))
+    told = subject.say("sited_gain", gained=gained.text) if not math.isnan(gained.value) else ""
     if not len(here):
-        key = "sited_helps" if gained.value > 0 else "sited_elsewhere"
+        key = "sited_helps" if gained.value > 0 else "sited_elsewhere" if told else "sited_away"
         return subject.say(key, sites=len(sites), gained=gained.text) + bridges
     places = [
         subject.say("site", id=plain(site.name or site.facility_id), place=plain(site.unit_name) or subject.name)
         for site in here.head(4).itertuples()
     ]
-    told = subject.join(places) + (subject.say("and_more", n=len(here) - 4) if len(here) > 4 else "")
+    listed = subject.join(places) + (subject.say("and_more", n=len(here) - 4) if len(here) > 4 else "")
     key = "sited_all" if subject.unit == ALL_UNITS else "sited_here"
-    return subject.say(key, sites=len(sites), here=len(here), places=told, gained=gained.text) + bridges
+    return subject.say(key, sites=len(sites), here=len(here), places=listed) + told + bridges
 
 
 def _bridges(subject: Subject, kind: str) -> str:
@@ -405,9 +407,10 @@ def _bridges(subject: Subject, kind: str) -> str:
     if not len(found):
         return ""
     best = found.sort_values("children_newly_within", ascending=False, kind="stable").iloc[0]
+    gained = subject.figures.loose(best["children_newly_within"])
     return subject.say(
-        "link", from_street=plain(best["from_street"]), to_street=plain(best["to_street"]),
-        metres=f"{best['length_m']:,.0f}", gained=subject.figures.loose(best["children_newly_within"]).text,
+        "link_only" if math.isnan(gained.value) else "link", from_street=plain(best["from_street"]),
+        to_street=plain(best["to_street"]), metres=f"{best['length_m']:,.0f}", gained=gained.text,
     )  # fmt: skip
 
 
@@ -422,10 +425,11 @@ def _walks(subject: Subject) -> str:
     best = here.sort_values("children_gaining", ascending=False, kind="stable").head(2)
     told = [
         subject.say(
-            "street", name=plain(row.name) or subject.say("nameless"), place=plain(row.unit_name),
-            metres=f"{row.length_m:,.0f}", gained=subject.figures.loose(row.children_gaining).text,
+            "street_only" if math.isnan(gained.value) else "street", name=plain(row.name) or subject.say("nameless"),
+            place=plain(row.unit_name), metres=f"{row.length_m:,.0f}", gained=gained.text,
         )
         for row in best.itertuples(index=False)
+        for gained in [subject.figures.loose(row.children_gaining)]
     ]  # fmt: skip
     return subject.say("streets", n=len(here), told=subject.say("semicolon").join(told))
 
@@ -449,7 +453,9 @@ def _targets_section(subject: Subject, most: int) -> list[Block]:
     counts = rows["status"].value_counts()
     told = {name: int(counts.get(name, 0)) for name in (MET, MISSED, NO_DATA, NOT_JUDGED)}
     key = "target_counts_all" if subject.unit == ALL_UNITS else "target_counts"
-    blocks: list[Block] = [heading, Text(subject.say(key, count=len(rows), **told))]
+    kept = int(counts.get(SUPPRESSED, 0))
+    said_kept = subject.say("target_counts_kept", n=kept) if kept else ""
+    blocks: list[Block] = [heading, Text(subject.say(key, count=len(rows), **told) + said_kept)]
     order = rows["status"].map({status: place for place, status in enumerate(STATUSES)})
     sorted_rows = rows.assign(order=order).sort_values(["order", "year", "plan_id"], kind="stable", na_position="last")
     shown = [_target_row(subject, row) for row in sorted_rows.head(most).itertuples(index=False)]
@@ -457,19 +463,21 @@ def _targets_section(subject: Subject, most: int) -> list[Block]:
     if shown:
         blocks.append(Grid(head, tuple(shown), (62, 25, 25, 16, 13, 33), (False,) * len(head)))
     if len(rows) > len(shown) > 0:
-        blocks.append(Text(subject.say("more", n=len(rows) - len(shown)), "note"))
+        in_workbook = subject.unit == ALL_UNITS or not subject.figures.protected
+        blocks.append(Text(subject.say("more" if in_workbook else "more_only", n=len(rows) - len(shown)), "note"))
     return blocks
 
 
 def _target_row(subject: Subject, row: Any) -> tuple[str, ...]:
-    """What a target asks, what there is, by when and by whom. What is measured of a unit may tell of few children, and
-    stays in the office."""
-    hidden = (subject.figures.protected and subject.unit != ALL_UNITS) or row.status == NO_DATA
+    """What a target asks, what there is, by when and by whom."""
+    now = "" if row.status == NO_DATA else plain(found(row, subject.lang), 40)
+    if getattr(row, "measured_state", "") == SUPPRESSED:
+        now = subject.say("withheld")
     draft = subject.say("draft") if _is_yes(row.draft) else ""
     return (
         draft + plain(row.target_name, 40),
         plain(asked(row, subject.lang), 40),
-        subject.say("nothing") if hidden else plain(found(row, subject.lang), 40) or subject.say("nothing"),
+        now or subject.say("nothing"),
         catalog.word(f"score.status.{row.status}", subject.lang) if row.status in STATUSES else plain(row.status),
         "" if pd.isna(row.year) else f"{row.year:.0f}",
         plain(row.office),
@@ -522,7 +530,8 @@ def _listed(subject: Subject, key: str, told: list[str], most: int) -> list[Bloc
     blocks: list[Block] = [Text(subject.say(key), "heading")]
     blocks += [Text(one, "bullet") for one in told[:most]]
     if len(told) > most:
-        blocks.append(Text(subject.say("more", n=len(told) - most), "bullet"))
+        in_workbook = key == "sources" or not subject.figures.protected
+        blocks.append(Text(subject.say("more" if in_workbook else "more_only", n=len(told) - most), "bullet"))
     return blocks
 
 

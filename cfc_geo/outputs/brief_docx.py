@@ -69,6 +69,9 @@ def brief_docx(brief: Brief, font: Path | None = None) -> bytes:
     about.title, about.author, about.comments, about.language = brief.title, "cfc-geo", "", brief.lang
     about.created = about.modified = FIXED_DATE
     about.last_modified_by = "cfc-geo"
+    package = document.part.package
+    for name in [name for name, rel in package.rels.items() if rel.reltype.endswith("/thumbnail")]:
+        del package.rels[name]  # a picture of the empty template
     buffer = io.BytesIO()
     document.save(buffer)
     return _undated(buffer.getvalue())
@@ -213,6 +216,5 @@ def _undated(content: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
-            if not name.startswith("docProps/thumbnail"):
-                new.writestr(zipfile.ZipInfo(name, ZIP_DATE), old.read(name), zipfile.ZIP_DEFLATED)
+            new.writestr(zipfile.ZipInfo(name, ZIP_DATE), old.read(name), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()

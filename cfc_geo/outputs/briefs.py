@@ -15,9 +15,10 @@ from cfc_geo.outputs.brief_pdf import brief_pdf
 from cfc_geo.outputs.figures import Figures
 from cfc_geo.outputs.folder import check_brief_folder, file_stems, renewed
 from cfc_geo.outputs.provenance import PROGRAM, RUN_RECORD, versions, write_record
+from cfc_geo.outputs.score_words import told_in
 from cfc_geo.outputs.shared import write_shared
 from cfc_geo.questions.disclosure.protect import Protected
-from cfc_geo.questions.disclosure.scores import protect_scores
+from cfc_geo.questions.disclosure.scores import protect_score_units, protect_scores
 
 FORMATS: Final[Mapping[str, Callable[[Brief, Path | None], bytes]]] = MappingProxyType(
     {"docx": brief_docx, "pdf": brief_pdf, "html": brief_html}
@@ -45,10 +46,11 @@ def write_briefs(
     """
     folder = check_brief_folder(result)
     stems, rules = file_stems(units, "unit"), protected.rules
-    scores = None if dossier.scores is None else protect_scores(dossier.scores, protected)
+    if dossier.scores is not None:
+        dossier = replace(dossier, scores=told_in(dossier.scores, lang))
     editions = {
         INTERNAL: (dossier, Figures(dossier.coverage, dossier.circle, lang)),
-        SHARE: (replace(dossier, scores=scores), Figures(protected.coverage, protected.circle, lang, rules)),
+        SHARE: (protected_dossier(dossier, protected), Figures(protected.coverage, protected.circle, lang, rules)),
     }
     with renewed(folder) as new:
         for name, (told, figures) in editions.items():
@@ -69,6 +71,16 @@ def write_briefs(
         }
         write_record(record, new / RUN_RECORD, [*(new / INTERNAL).iterdir(), *(new / SHARE).iterdir()])
     return folder
+
+
+def protected_dossier(dossier: Dossier, protected: Protected) -> Dossier:
+    """With what may leave the office of the scorecard."""
+    scores, units = dossier.scores, dossier.score_units
+    return replace(
+        dossier,
+        scores=None if scores is None else protect_scores(scores, protected),
+        score_units=None if scores is None or units is None else protect_score_units(units, scores),
+    )
 
 
 def _files(subject: Subject, formats: Sequence[str], font: Path | None) -> dict[str, bytes]:

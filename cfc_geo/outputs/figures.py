@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from cfc_geo import catalog
@@ -95,12 +94,14 @@ class Figures:
         return f"{'≥' if more else ''}{part.text}"
 
     def loose(self, count: float) -> Shown:
-        """A count that stands in no table of the result; rounded where others are."""
-        if self._rules is not None and self._rules.is_small(np.array(count)):
-            return Shown(f"<{self._rules.k:g}", count, False)
-        if self._rules is not None:
-            count = float(self._rules.rounded(np.array(count)))
-        return self._shown(count, hidden=False, unknown=math.isnan(count))
+        """A gain, which stands in no table of the result. Where figures are protected: nothing of one under 2 `k`, and
+        of others how many tens there are at least."""
+        if self._rules is None:
+            return self._shown(count, hidden=False, unknown=math.isnan(count))
+        if not count >= 2 * self._rules.k:
+            return Shown(self._say("withheld"), math.nan, False)
+        tens = math.floor(count / 10) * 10.0
+        return Shown(self._say("least", n=f"{tens:,.0f}"), tens, False)
 
     def _sum(self, table: pd.DataFrame, column: str) -> Shown:
         if column not in table or not len(table):

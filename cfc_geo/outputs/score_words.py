@@ -235,6 +235,22 @@ def say(key: str, lang: str, **values: Any) -> str:
     return catalog.word(f"score.{key}", lang, **values)
 
 
+def told_in(scores: pd.DataFrame, lang: str) -> pd.DataFrame:
+    """Saved `scores` (`tables.SCORE_COLUMNS`, `SCORE_SAID`) with `plan_name`, and names of targets and offices in
+    another language than they were saved in, where the target is one of the catalogue; else as saved."""
+    plans = {of: targets.load_targets(of) for of in scores["plan_id"].unique() if of in catalog.target_plans()}
+    known = {(plan.id, target.id): target for plan in plans.values() for target in plan.targets}
+    names, offices = [], []
+    for row in scores.itertuples():
+        target = known.get((row.plan_id, row.target_id))
+        # a file of the planner's own may bear the id of a plan of the catalogue
+        is_same = target is not None and row.target_name in (target.zh, target.en)
+        names.append(target_named(target, lang) if target is not None and is_same else row.target_name)
+        offices.append(lead_office(target, lang) if target is not None and is_same else row.office)
+    plan_names = [getattr(plans[of], lang) if of in plans else of for of in scores["plan_id"]]
+    return scores.assign(plan_name=plan_names, target_name=names, office=offices)
+
+
 def said_columns(scorecard: Scorecard, table: pd.DataFrame, lang: str) -> pd.DataFrame:
     """`table` (plan_id, target_id) with the columns `tables.SCORE_SAID`, in words."""
     known = by_id(scorecard)

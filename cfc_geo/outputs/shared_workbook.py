@@ -24,7 +24,7 @@ COVERAGE: Final = (
 CIRCLE: Final = (
     "unit_id", "unit_name", "level", "band", "children", "complete", "incomplete", "unknown", "complete_share",
 )  # fmt: skip
-SCORES: Final = ("plan_id", "target_id", "clause", "target_name", "asked", "found", "verdict", "due", "office")
+SCORES: Final = ("plan_name", "target_id", "clause", "target_name", "asked", "found", "verdict", "due", "office")
 SOURCES: Final = ("role", "file", "date", "citation", "licence")
 RULES_WIDTHS: Final = (28, 40, 40)
 
@@ -32,7 +32,8 @@ RULES_WIDTHS: Final = (28, 40, 40)
 def shared_workbook(
     finished: Finished, protected: Protected, lang: str, *, scores: pd.DataFrame | None = None
 ) -> bytes:
-    """The workbook. The same tables give the same bytes. `scores`: `tables.SCORE_COLUMNS` and `SCORE_SAID`, exact."""
+    """The workbook. The same tables give the same bytes. `scores`: `tables.SCORE_COLUMNS` and `SCORE_SAID`,
+    exact."""
     sources = pd.DataFrame(
         [[getattr(source, name) for name in SOURCES] for source in finished.sources], columns=list(SOURCES)
     )
@@ -43,7 +44,13 @@ def shared_workbook(
         pen.sheet(_sheet("coverage", protected.coverage, COVERAGE, lang))
         pen.sheet(_sheet("circle", protected.circle, CIRCLE, lang))
         if scores is not None:
-            pen.sheet(Sheet(_say("sheet.scores", lang), _scores(protect_scores(scores, protected), lang), frozen=4))
+            pen.sheet(
+                Sheet(
+                    _say("sheet.scores", lang),
+                    _scores(words.told_in(protect_scores(scores, protected), lang), lang),
+                    frozen=4,
+                )
+            )
         pen.sheet(Sheet(_say("sheet.sources", lang), readable(sources, lang)))
 
     return workbook_bytes(_say("title", lang, place=text(finished.title)), lang, draw)
