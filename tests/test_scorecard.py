@@ -16,6 +16,7 @@ from shapely import Point, box
 from cfc_geo import catalog
 from cfc_geo.errors import PlanError
 from cfc_geo.model import Answer, Known, Scorecard, Study
+from cfc_geo.outputs.score_tables import score_tables
 from cfc_geo.questions.scorecard.equity import equity, gini, lorenz, share_of_worst
 from cfc_geo.questions.scorecard.judge import judge, judge_answer
 from cfc_geo.questions.scorecard.measure import Layers, Measured, measure
@@ -159,6 +160,8 @@ def test_every_basic_home_is_linked_to_a_hub_that_there_is() -> None:
     one = found("LC-085", county(*homes))
     assert ends(one) == pytest.approx((100 / 3, 200 / 3)), "one is linked, one to nobody, one does not say"
     assert one.proposal == {"f2": "f0", "f3": "f0"}
+    proposed = score_tables(scored(county(*homes), "lucheng"), "zh")["hubs.csv"]
+    assert proposed.to_dict("list") == {"facility_id": ["f2", "f3"], "proposed_hub": ["f0", "f0"]}
     nameless = [{**homes[0], "name": ""}, {**homes[3]}]
     assert ends(found("LC-085", county(*nameless))) == (0, 100), "a hub without a name is not what a blank names"
 

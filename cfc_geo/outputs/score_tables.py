@@ -29,7 +29,13 @@ def score_tables(scorecard: Scorecard, lang: str) -> dict[str, pd.DataFrame]:
         "score_units.csv": scorecard.units.assign(draft=_drafts(scorecard, scorecard.units)),
         "gaps.csv": gap_table(scorecard, lang),
         "equity.csv": scorecard.equity,
+        **({"hubs.csv": _hubs(scorecard)} if scorecard.hubs else {}),
     }
+
+
+def _hubs(scorecard: Scorecard) -> pd.DataFrame:
+    """To which hub each one that is linked to none could be linked."""
+    return pd.DataFrame(list(scorecard.hubs.items()), columns=["facility_id", "proposed_hub"])
 
 
 def gap_table(scorecard: Scorecard, lang: str) -> pd.DataFrame:
