@@ -16,6 +16,12 @@ SHEET_COLUMNS = (
     "units_told", "due", "data_said", "method_said", "office", "document", "figure_said", "note",
 )  # fmt: skip
 """The sheet of targets, as a 体检 table has it."""
+WRAPPED = {
+    "plan_name": 16, "clause": 11, "target_name": 26, "asked": 15, "found": 15, "verdict": 10, "shortfall_said": 13,
+    "reason": 30, "due": 9, "data_said": 26, "method_said": 30, "office": 16, "document": 16, "figure_said": 14,
+    "note": 34, "remarks": 24,
+}  # fmt: skip
+"""Widths of columns of texts, in half-width characters."""
 GAP_SHEET_COLUMNS = (
     "priority", "plan_name", "target_id", "target_name", "unit_name", "level", "found", "asked", "shortfall_said",
     "children", "office", "year", "gap_status", "remarks",
@@ -79,8 +85,8 @@ def score_sheets(scorecard: Scorecard, lang: str) -> list[Sheet]:
     )
     told = ["target_id", "target_name", "unit_name", "level", "found", "verdict", "shortfall_said"]
     return [
-        Sheet(words.say("sheet", lang), readable_scores(scorecard, lang), "scorecard.csv", 4),
-        Sheet(words.say("sheet.gaps", lang), gaps, "gaps.csv", 2),
+        Sheet(words.say("sheet", lang), readable_scores(scorecard, lang), "scorecard.csv", 4, wrapped=WRAPPED),
+        Sheet(words.say("sheet.gaps", lang), gaps, "gaps.csv", 2, wrapped=WRAPPED),
         Sheet(words.say("sheet.units", lang), units[told].reset_index(drop=True), "score_units.csv", 2),
         Sheet(words.say("sheet.equity", lang), readable_equity(scorecard.equity, lang), "equity.csv", 2),
     ]

@@ -6,7 +6,7 @@ Text is always text: no cell can become a formula or a link. Equal tables give e
 import io
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ OPTIONS = {
     "strings_to_urls": False,
     "strings_to_numbers": False,
 }
-A4 = 9
+A3, A4 = 8, 9
 NUMBER_FORMATS = ("#,##0", "#,##0.0", "#,##0.00", "0.0%")
 HEADER_COLOUR, RULE_COLOUR, MARK_COLOUR = "#E8EEF4", "#B8C4D0", "#5C676D"
 
@@ -57,13 +57,15 @@ Marks = dict[str, list[str]]
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """One table of a workbook. `file` holds the whole of it if it does not fit; `frozen` columns stay in view."""
+    """One table of a workbook. `file` holds the whole of it if it does not fit; `frozen` columns stay in view; texts of
+    `wrapped` columns are broken to these widths, and the sheet is printed on A3."""
 
     name: str
     table: pd.DataFrame
     file: str = "run.json"
     frozen: int = 0
     marks: Marks = field(default_factory=dict)
+    wrapped: Mapping[str, float] = field(default_factory=dict)
 
 
 class Quantity(NamedTuple):
@@ -134,12 +136,15 @@ class Pen:
             return
         shown = _shown(sheet.table)
         widths = [
-            self._width(name, [*shown[name][:MEASURED_ROWS], *set(sheet.marks.get(name, []))])
+            sheet.wrapped.get(name)
+            or self._width(name, [*shown[name][:MEASURED_ROWS], *set(sheet.marks.get(name, []))])
             for name in sheet.table.columns
         ]
+        if sheet.wrapped:
+            page.set_paper(A3)
         for position, width in enumerate(widths):
             page.set_column(position, position, width)
-        self._fill(page, sheet.table, shown, 0, widths)
+        self._fill(page, sheet.table, shown, 0, widths, {*PROSE, *sheet.wrapped})
         for position, name in enumerate(sheet.table.columns):
             for row, mark in enumerate(sheet.marks.get(name, ()), start=1):
                 if mark and not shown[name][row - 1]:
@@ -152,14 +157,17 @@ class Pen:
         """`table` with its headings from `row` down, in columns of these widths; returns the first row below it."""
         return self._fill(page, table, _shown(table), row, widths)
 
-    def _fill(self, page: Any, table: pd.DataFrame, shown: Shown, row: int, widths: Sequence[float]) -> int:
+    def _fill(
+        self, page: Any, table: pd.DataFrame, shown: Shown, row: int, widths: Sequence[float],
+        prose: Collection[str] = PROSE,
+    ) -> int:  # fmt: skip
         for position, name in enumerate(table.columns):
             page.write_string(row, position, self._heading(name), self.header)
         if any("\n" in self._heading(name) for name in table.columns):
             page.set_row(row, 2 * LINE_HEIGHT + 2)
         for position, name in enumerate(table.columns):
-            self._column(page, row + 1, position, name, table, shown)
-        wrapped = [(widths[n], shown[name]) for n, name in enumerate(table.columns) if name in PROSE]
+            self._column(page, row + 1, position, name, table, shown, prose)
+        wrapped = [(widths[n], shown[name]) for n, name in enumerate(table.columns) if name in prose]
         for number, lines in enumerate(_lines_needed(wrapped), start=row + 1):
             if lines > 1:
                 page.set_row(number, lines * LINE_HEIGHT)
@@ -193,10 +201,12 @@ class Pen:
             row += 1
         return row
 
-    def _column(self, page: Any, row: int, position: int, name: str, table: pd.DataFrame, shown: Shown) -> None:
+    def _column(
+        self, page: Any, row: int, position: int, name: str, table: pd.DataFrame, shown: Shown, prose: Collection[str]
+    ) -> None:
         unit = catalog.column(name).unit
         if unit == "":
-            style = self.prose if name in PROSE else self.plain
+            style = self.prose if name in prose else self.plain
             for number, value in enumerate(shown[name], start=row):
                 if value:
                     page.write_string(number, position, _cut(value), style)
