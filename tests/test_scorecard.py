@@ -237,6 +237,9 @@ def test_a_word_is_a_word_and_no_part_of_another() -> None:
     ranks = {"区级": 1, "自治区级": 0, "社区级": 0, "市级、区级": 1}
     for rank, count in ranks.items():
         assert ends(found("LC-005", county({**clinic, "rank": rank}))) == (count, count), rank
+    assert ends(found("LC-005", county({**clinic, "rank": "本区重点"}))) == (0, 1), (
+        "a word that nobody knows says nothing"
+    )
 
 
 def test_what_a_list_or_a_level_leaves_out_is_not_met() -> None:

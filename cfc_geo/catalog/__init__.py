@@ -165,6 +165,11 @@ def attributes() -> dict[str, Attribute]:
     return {of: Attribute(of, row["holds"], row["zh"], row["en"], tuple(row["aliases"])) for of, row in table.items()}
 
 
+def known_values(attribute: str) -> frozenset[str]:
+    """Words that a text attribute may be; none where any word may."""
+    return frozenset(_load("attributes")["values"].get(attribute, ()))
+
+
 def flag(attribute: str, text: str) -> bool | None:
     """What a cell says of a flag: yes, no, or (None) nothing that can be told."""
     words = _load("attributes")["words"]

@@ -12,7 +12,8 @@ from cfc_geo.tables import KIND_WORD
 from cfc_geo.targets import Bound, Chosen, Condition
 
 PARTS: Final = re.compile(r"[、，,；;/]")
-"""A cell may name several things; each is a word of its own: 社区级 is not 区级."""
+"""A cell may name several things; each is a word of its own: 社区级 is not 区级. One that the catalogue does not know
+says nothing."""
 
 
 class Truth(NamedTuple):
@@ -60,11 +61,11 @@ def _holds(values: pd.Series, attribute: str, condition: Condition) -> Truth:
         return Truth(yes, no) if condition else Truth(no, yes)
     if isinstance(condition, Bound):
         return _within(_numbers(values), condition)
-    said = values.fillna("")
-    yes = np.array(
-        [not {part.strip() for part in PARTS.split(text)}.isdisjoint(condition) for text in said], dtype=bool
-    )
-    return Truth(yes, ~yes & (said != "").to_numpy())
+    named = [{part.strip() for part in PARTS.split(text)} for text in values.fillna("")]
+    yes = np.array([not one.isdisjoint(condition) for one in named], dtype=bool)
+    known = catalog.known_values(attribute)
+    read = np.array([one <= known if known else one != {""} for one in named], dtype=bool)
+    return Truth(yes, ~yes & read)
 
 
 def _within(numbers: np.ndarray, bound: Bound) -> Truth:
