@@ -89,23 +89,18 @@ def _count(method: targets.Count, layers: Layers) -> Measured:
 
 def _share(method: targets.ShareOf, layers: Layers) -> Measured:
     of, has = chosen(layers.facilities, method), all_of(layers.facilities, method.having)
-    with_it, without = of & has, of & Truth(has.no, has.yes)
     lacking = _lacks(method, layers.facilities, layers)
     lacking += _lacks_of(method.having, method.kinds, of.yes, layers.facilities)
-    have, have_not = (_sum_in_units(layers, each) for each in (with_it, without))
-    return _measured(
-        _shares(have, have_not),
-        lacking,
-        nothing=_none_of(method.kinds, layers),
-        partly=not _listed(method.kinds, layers),
-    )
+    return _share_of(of, has, method.kinds, lacking, layers)
 
 
-def _shares(have: pd.DataFrame, have_not: pd.DataFrame) -> pd.DataFrame:
-    """Per cent, least and most: what may be in either goes to the one that makes it less, or more."""
+def _share_of(of: Truth, has: Truth, kinds: list[str], lacking: tuple[Lack, ...], layers: Layers) -> Measured:
+    """Per cent of `of` that `has`: what may be in either goes to the one that makes it less (least), or more (most)."""
+    have, have_not = (_sum_in_units(layers, each) for each in (of & has, of & Truth(has.no, has.yes)))
     low, low_not = have["least"].to_numpy(), have_not["most"].to_numpy()
     high, high_not = have["most"].to_numpy(), have_not["least"].to_numpy()
-    return have.assign(least=100 * ratio(low, low + low_not), most=100 * ratio(high, high + high_not))
+    shares = have.assign(least=100 * ratio(low, low + low_not), most=100 * ratio(high, high + high_not))
+    return _measured(shares, lacking, nothing=_none_of(kinds, layers), partly=not _listed(kinds, layers))
 
 
 def _units_with(method: targets.UnitsWith, layers: Layers) -> Measured:
@@ -260,13 +255,7 @@ def _nursing_rooms(method: targets.NursingRooms, layers: Layers) -> Measured:
     for name, blank in (("area_m2", np.isnan(area)), ("visitors_per_day", np.isnan(visitors))):
         lacking += _blank(name, method.kinds, must.maybe & blank)
     lacking += _blank("has_nursing_room", method.kinds, must.yes & has.maybe)
-    have, have_not = (_sum_in_units(layers, each) for each in (must & has, must & Truth(has.no, has.yes)))
-    return _measured(
-        _shares(have, have_not),
-        lacking,
-        nothing=_none_of(method.kinds, layers),
-        partly=not _listed(method.kinds, layers),
-    )
+    return _share_of(must, has, method.kinds, lacking, layers)
 
 
 def _none_within(method: targets.NoneWithin, layers: Layers) -> Measured:
@@ -331,14 +320,7 @@ def _hubs(method: targets.Hubs, layers: Layers) -> Measured:
         shapes = facilities.geometry.to_numpy()
         at, nearest = shapely.STRtree(shapes[hubs]).query_nearest(shapes[free], all_matches=False)
         proposal = {str(ids[free[a]]): str(ids[hubs[b]]) for a, b in zip(at, nearest, strict=True)}
-    link = Truth(linked, ~linked & ~blank)
-    have, have_not = (_sum_in_units(layers, each) for each in (spoke & link, spoke & Truth(link.no, link.yes)))
-    found = _measured(
-        _shares(have, have_not),
-        lacking,
-        nothing=_none_of(method.kinds, layers),
-        partly=not _listed(method.kinds, layers),
-    )
+    found = _share_of(spoke, Truth(linked, ~linked & ~blank), method.kinds, lacking, layers)
     return replace(found, proposal=proposal)
 
 
