@@ -140,24 +140,11 @@ def _units_table(
             one = found[plan.id, target.id]
             if one is None or one.units.empty:
                 continue
-            held = _held_by_unit(target)
+            held, threshold = _held_by_unit(target), known.thresholds.get(target.id)
             for unit, least, most in one.units[["unit_id", "least", "most"]].itertuples(index=False):
-                told = (
-                    judge(held, least, most, threshold=known.thresholds.get(target.id)) if held else Verdict(NOT_JUDGED)
-                )
-                rows.append(
-                    (
-                        plan.id,
-                        target.id,
-                        unit,
-                        units["name"].get(unit, ""),
-                        units["level"].get(unit, ""),
-                        least,
-                        most,
-                        told.status,
-                        told.gap,
-                    )
-                )
+                told = judge(held, least, most, threshold=threshold) if held else Verdict(NOT_JUDGED)
+                name, level = (units[column].get(unit, "") for column in ("name", "level"))
+                rows.append((plan.id, target.id, unit, name, level, least, most, told.status, told.gap))
     return pd.DataFrame(rows, columns=list(SCORE_UNIT_COLUMNS))
 
 
